@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One typed function for each call on the broker. Used by the module, the notifier and the command
+ * line tool, so it needs libsystemd only and keeps no state of its own.
+ *
+ * Every function returns 0 or a negative errno. -EREMOTEIO means that the call was answered with an error
+ * by the broker, by the bus on its behalf or by a connection that broke: *ret_error (it may be NULL) says
+ * which, and the caller frees it with sd_bus_error_free(). -EBADMSG is an answer of the wrong form. Other
+ * arguments named ret_ are written only on success.
+ *
+ * No call waits without an end: 25 seconds, connection set-up included, where no time-out is an argument.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+#include "common/protocol.h"
+#include "common/verdict.h"
+
+/* Connects to address, or to the system bus at its fixed place if address is NULL: nothing is read from
+ * the environment. The connection is closed by sd_bus_close_unref(). */
+int client_connect(const char *address, sd_bus **ret_bus);
+
+/* ---- Requester ---- */
+
+typedef struct ClientLogin {
+        const char *user, *service, *tty, *rhost, *ruser; /* NULL: not known */
+        uint64_t time_left_usec;                          /* 0: the front end has no limit */
+} ClientLogin;
+
+typedef struct ClientCreated {
+        Verdict outcome;              /* VERDICT_PENDING, VERDICT_EXEMPT or VERDICT_DENIED */
+        char id[PEERAUTH_ID_HEX + 1]; /* empty unless pending, like the code */
+        char code[PEERAUTH_CODE_DIGITS + 1];
+        uint64_t deadline_usec; /* CLOCK_BOOTTIME */
+        uint32_t needed, reachable;
+        char *reviewers, *message, *rule; /* never NULL; text_safe() them before a person sees them */
+} ClientCreated;
+
+/* Wipes the code and frees; safe on a zeroed struct. */
+void client_created_done(ClientCreated *created);
+
+/* -EBADMSG too for a pending request without a well-formed id and code. */
+int client_create_request(sd_bus *bus, const ClientLogin *login, uint64_t timeout_usec,
+                          ClientCreated *ret_created, sd_bus_error *ret_error);
+
+typedef struct ClientDecision {
+        Verdict verdict;
+        char *by, *note, *reason; /* went through text_safe(), by joined with ", "; NULL: not said */
+} ClientDecision;
+void client_decision_done(ClientDecision *decision);
+
+/* Sends the held call. The reply arrives in callback; client_decision_parse() reads it. When timeout_usec
+ * has passed the callback gets a local error reply. */
+int client_wait_decision(sd_bus *bus, const char *id, uint64_t timeout_usec, sd_bus_slot **ret_slot,
+                         sd_bus_message_handler_t callback, void *userdata);
+/* Reads the reply: anything that is not a well-formed final verdict is VERDICT_DENIED with an error
+ * (-EREMOTEIO: an error reply), so *ret_decision is written in every case. */
+int client_decision_parse(sd_bus_message *reply, ClientDecision *ret_decision);
+/* Does not wait for an answer. */
+int client_cancel_request(sd_bus *bus, const char *id);
+
+/* ---- Reviewer ---- */
+
+/* Strings are the broker's, never NULL (a NULL list is an empty one, see common/strv.h), and go through
+ * text_safe() before a person sees them; id is 32 lower-case hex digits. */
+typedef struct ClientRequest {
+        char *id, *user, *service, *tty, *rhost, *ruser, *rule, *reviewers, *code_mode, *why_not, *state;
+        char **voters;                       /* NULL: nobody */
+        char code[PEERAUTH_CODE_DIGITS + 1]; /* only under Code=compare, only from client_get_request() */
+        uint32_t uid, needed, approvals;
+        uint64_t created_usec;  /* since the Unix epoch */
+        uint64_t deadline_usec; /* CLOCK_BOOTTIME */
+        bool verified, can_decide;
+} ClientRequest;
+void client_request_done(ClientRequest *request);
+
+typedef struct ClientRequestList {
+        ClientRequest *items;
+        size_t n_items;
+} ClientRequestList;
+void client_request_list_done(ClientRequestList *list);
+
+/* Every request that the caller may see, oldest first, all pages. A request that comes or goes between two
+ * pages may be missing, never doubled. */
+int client_list_requests(sd_bus *bus, ClientRequestList *ret_list, sd_bus_error *ret_error);
+int client_get_request(sd_bus *bus, const char *id, ClientRequest *ret_request, sd_bus_error *ret_error);
+
+/* Approve with the code that the requester said, or deny. ret_state and ret_missing may be NULL; note too.
+ * The message with the code is wiped. */
+int client_approve(sd_bus *bus, const char *id, const char *code, const char *note, Verdict *ret_state,
+                   unsigned *ret_missing, sd_bus_error *ret_error);
+int client_deny(sd_bus *bus, const char *id, const char *note, Verdict *ret_state, sd_bus_error *ret_error);
+
+/* Asks for RequestChanged signals to this connection; match them with client_match_changed(). A broker that
+ * was restarted has forgotten it. */
+int client_subscribe(sd_bus *bus, sd_bus_error *ret_error);
+int client_match_changed(sd_bus *bus, sd_bus_slot **ret_slot, sd_bus_message_handler_t callback,
+                         void *userdata);
+
+/*
+ * Whether a RequestChanged message was sent by the connection that owns the broker's name now (owner is
+ * its unique name): a match on the well-known name also fires for forged unicast signals (B5).
+ */
+bool client_signal_is_genuine(sd_bus_message *signal, const char *owner);
+/* The unique name that owns the broker's name now; caller frees. -ENXIO: nobody. Starts no broker. */
+int client_broker_owner(sd_bus *bus, char **ret_owner);
+/* Calls back when the owner of the broker's name changes; client_owner_parse() reads the message. */
+int client_match_owner(sd_bus *bus, sd_bus_slot **ret_slot, sd_bus_message_handler_t callback,
+                       void *userdata);
+/* The new owner, "" for nobody, owned by the message. -EPERM: the bus daemon did not send this (B5). */
+int client_owner_parse(sd_bus_message *signal, const char **ret_owner);
+
+/* ---- Auditor ---- */
+
+/* At most count entries from number first on, as they are stored; fewer, or none, at the end of the ledger.
+ * The caller frees with strv_free(). */
+int client_read_entries(sd_bus *bus, uint64_t first, uint32_t count, char ***ret_entries,
+                        sd_bus_error *ret_error);
+
+int client_get_checkpoint(sd_bus *bus, char **ret_note, char **ret_vkey, sd_bus_error *ret_error);
+/* The descriptor is the caller's. */
+int client_open_snapshot(sd_bus *bus, int *ret_fd, char **ret_note, char **ret_vkey, sd_bus_error *ret_error);
+
+typedef struct ClientStatistics {
+        uint64_t ledger_size, started_usec; /* entries; since the Unix epoch */
+        uint32_t pending, subscribers;
+        bool policy_valid;
+        char *policy_message, *ledger_message, *version; /* never NULL; "" if there is nothing to say */
+        char **roles; /* of the caller: "reviewer", "administrator", "auditor"; NULL: none, or not said */
+} ClientStatistics;
+void client_statistics_done(ClientStatistics *statistics);
+int client_get_statistics(sd_bus *bus, ClientStatistics *ret_statistics, sd_bus_error *ret_error);
