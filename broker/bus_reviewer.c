@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Parses the calls of reviewers, finds out who sent them, and hands them to the flow. */
+#include "broker/bus_reviewer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "broker/bus.h"
+#include "common/strv.h"
+
+static int identify(sd_bus_message *m, Flow *flow, CallerWant want, CallerDone done) {
+        return caller_identify(flow_callers(flow), m,
+                               &(CallerQuestion){.want = want,
+                                                 .group_names = flow_group_names(flow),
+                                                 .done = done,
+                                                 .userdata = flow});
+}
+
+/* An a{sv} for later additions: a key that this broker does not know is refused, not ignored. */
+static int read_no_options(sd_bus_message *m) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_at_end(m, false);
+        if (r < 0)
+                return r;
+        return r == 0 ? -EINVAL : sd_bus_message_exit_container(m);
+}
+
+/* ---- what a reviewer sees ---- */
+
+static int append_request(sd_bus_message *m, const Request *request, const Caller *caller, bool with_code) {
+        const char *error, *why_not = flow_why_not(caller, request, &error);
+        _cleanup_free_ char *reviewers = policy_rule_reviewers_text(request->rule);
+        const char *code_mode =
+                request->rule->code == CODE_COMPARE ? PEERAUTH_CODE_COMPARE : PEERAUTH_CODE_ENTER;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        if ((r = bus_dict_add_string(m, PEERAUTH_KEY_ID, request->id)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_USER, request->user)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_UID, "u", (uint32_t)request->state.requester)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_SERVICE, request->service)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_TTY, request->tty)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_RHOST, request->rhost)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_RUSER, request->ruser)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_STATE, verdict_to_string(request->state.verdict))) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_CREATED, "t", request->created_usec)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_DEADLINE, "t", request->state.deadline_usec)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_RULE, request->rule->name)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_REVIEWERS, reviewers)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_NEEDED, "u", (uint32_t)request->state.terms.needed)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_APPROVALS, "u", (uint32_t)strv_length(request->voters))) < 0 ||
+            (r = bus_dict_add_strings(m, PEERAUTH_KEY_VOTERS, request->voters)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_CODE_MODE, code_mode)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_VERIFIED, "b", (int)request->verified)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_CAN_DECIDE, "b", (int)!why_not)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_WHY_NOT, why_not)) < 0)
+                return r;
+        /* Under Code=compare, and only for somebody who may decide. */
+        if (with_code && !why_not)
+                r = bus_dict_add_string(m, PEERAUTH_KEY_CODE, registry_digits(request));
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int read_list_filter(sd_bus_message *m, uint32_t *ret_offset) {
+        const char *key, *type;
+        uint32_t offset = 0;
+        int r;
+
+        r = sd_bus_message_rewind(m, true);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = bus_dict_next(m, &key, &type)) > 0) {
+                if (strcmp(key, PEERAUTH_KEY_OFFSET) != 0 || strcmp(type, "u") != 0)
+                        return -EINVAL;
+                r = sd_bus_message_read(m, "u", &offset);
+                if (r >= 0)
+                        r = bus_dict_exit(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                *ret_offset = offset;
+        return r;
+}
+
+static int append_page(sd_bus_message *m, Flow *flow, const Caller *caller, uint32_t offset) {
+        uint32_t total = 0;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "a{sv}");
+        for (const Request *q = NULL; r >= 0 && (q = flow_next_visible(flow, caller, q)); total++)
+                if (total >= offset && total - offset < PEERAUTH_PAGE)
+                        r = append_request(m, q, caller, false);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_append(m, "u", total);
+}
+
+static void on_list(Reply *reply, const Caller *caller, void *userdata) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        Flow *flow = userdata;
+        uint32_t offset;
+
+        flow_commit(flow);
+        if (read_list_filter(reply_call(reply), &offset) >= 0 && reply_begin(reply, &m) >= 0 &&
+            append_page(m, flow, caller, offset) >= 0)
+                reply_prepare(reply, STEAL_PTR(m));
+        reply_free(reply);
+}
+
+static int method_list_requests(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        uint32_t offset;
+
+        if (read_list_filter(m, &offset) < 0)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "The only filter is '%s' (u).",
+                                         PEERAUTH_KEY_OFFSET);
+        return identify(m, userdata, CALLER_SESSIONS, on_list);
+}
+
+static void on_get(Reply *reply, const Caller *caller, void *userdata) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        const Request *request;
+        Flow *flow = userdata;
+        const char *id;
+
+        flow_commit(flow);
+        if (sd_bus_message_rewind(reply_call(reply), true) >= 0 &&
+            sd_bus_message_read(reply_call(reply), "s", &id) >= 0) {
+                request = flow_get_visible(flow, caller, id);
+                if (!request)
+                        reply_prepare_error(reply, PEERAUTH_ERROR_NO_SUCH_REQUEST, "There is no such request.");
+                else if (reply_begin(reply, &m) >= 0 && sd_bus_message_sensitive(m) >= 0 &&
+                         append_request(m, request, caller, true) >= 0)
+                        reply_prepare(reply, STEAL_PTR(m));
+        }
+        reply_free(reply);
+}
+
+static int method_get_request(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        (void)error;
+        return identify(m, userdata, CALLER_SESSIONS, on_get);
+}
+
+/* ---- decisions ---- */
+
+typedef struct DecideArgs {
+        const char *id, *code, *note;
+} DecideArgs;
+
+/* types is "sss" for Approve (id, code, note) and "ss" for Deny (id, note); options follow. */
+static int read_decide(sd_bus_message *m, bool approve, DecideArgs *ret_args, sd_bus_error *error) {
+        DecideArgs args = {0};
+        int r;
+
+        r = sd_bus_message_rewind(m, true);
+        if (r >= 0)
+                r = approve ? sd_bus_message_read(m, "sss", &args.id, &args.code, &args.note)
+                            : sd_bus_message_read(m, "ss", &args.id, &args.note);
+        if (r < 0)
+                return r;
+        if (read_no_options(m) < 0)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "No options are known.");
+        if (strlen(args.note) > PEERAUTH_NOTE_MAX)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "A note has at most %d bytes.",
+                                         PEERAUTH_NOTE_MAX);
+        /* A missing code is a malformed call, not a wrong code: it does not use up a try (attack C6). */
+        if (approve && (strlen(args.code) != PEERAUTH_CODE_DIGITS ||
+                        strspn(args.code, "0123456789") != PEERAUTH_CODE_DIGITS))
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "Approving takes the code of %d digits that the requester sees.",
+                                         PEERAUTH_CODE_DIGITS);
+        *ret_args = args;
+        return 0;
+}
+
+static void on_approve(Reply *reply, const Caller *caller, void *userdata) {
+        DecideArgs args;
+
+        if (read_decide(reply_call(reply), true, &args, NULL) < 0)
+                reply_free(reply);
+        else
+                flow_approve(userdata, reply, caller, args.id, args.code, args.note);
+}
+
+static void on_deny(Reply *reply, const Caller *caller, void *userdata) {
+        DecideArgs args;
+
+        if (read_decide(reply_call(reply), false, &args, NULL) < 0)
+                reply_free(reply);
+        else
+                flow_deny(userdata, reply, caller, args.id, args.note);
+}
+
+static int method_approve(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        DecideArgs args;
+        int r;
+
+        r = read_decide(m, true, &args, error);
+        return r < 0 ? r : identify(m, userdata, CALLER_SESSIONS, on_approve);
+}
+
+static int method_deny(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        DecideArgs args;
+        int r;
+
+        r = read_decide(m, false, &args, error);
+        return r < 0 ? r : identify(m, userdata, CALLER_SESSIONS, on_deny);
+}
+
+/* ---- subscriptions ---- */
+
+static void on_subscribe(Reply *reply, const Caller *caller, void *userdata) {
+        int r = flow_subscribe(userdata, sd_bus_message_get_sender(reply_call(reply)), caller);
+
+        if (r == -ENOBUFS)
+                reply_prepare_error(reply, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many subscriptions.");
+        else if (r >= 0)
+                reply_prepare_empty(reply);
+        reply_free(reply);
+}
+
+static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        (void)error;
+        return identify(m, userdata, CALLER_ACCOUNT, on_subscribe);
+}
+
+static int method_unsubscribe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        (void)error;
+        flow_unsubscribe(userdata, sd_bus_message_get_sender(m));
+        return sd_bus_reply_method_return(m, "");
+}
+
+static const sd_bus_vtable reviewer_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("ListRequests", SD_BUS_ARGS("a{sv}", filter),
+                                SD_BUS_RESULT("aa{sv}", requests, "u", total), method_list_requests,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetRequest", SD_BUS_ARGS("s", id), SD_BUS_RESULT("a{sv}", request),
+                                method_get_request, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+        SD_BUS_METHOD_WITH_ARGS("Approve", SD_BUS_ARGS("s", id, "s", code, "s", note, "a{sv}", options),
+                                SD_BUS_RESULT("s", state, "u", missing), method_approve,
+                                SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+        SD_BUS_METHOD_WITH_ARGS("Deny", SD_BUS_ARGS("s", id, "s", note, "a{sv}", options),
+                                SD_BUS_RESULT("s", state, "u", missing), method_deny, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Unsubscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_unsubscribe,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("RequestChanged", SD_BUS_ARGS("s", id, "s", state), 0),
+        SD_BUS_VTABLE_END,
+};
+
+int bus_reviewer_add(sd_bus *bus, Flow *flow) {
+        return sd_bus_add_object_vtable(bus, NULL, PEERAUTH_OBJECT_PATH, PEERAUTH_IFACE_REVIEWER, reviewer_vtable,
+                                        flow);
+}

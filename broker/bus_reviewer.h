@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The interface of people who approve or deny: org.peerauth.PeerAuth1.Reviewer. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "broker/flow.h"
+
+/* Adds the interface to the bus object; userdata of its handlers is flow. 0 or a negative errno. */
+int bus_reviewer_add(sd_bus *bus, Flow *flow);

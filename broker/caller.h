@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who is calling: what the bus daemon, the kernel, the name service and logind say of the sender of a
+ * message, asked for now and never taken from an argument.
+ *
+ * MUST 1: a look-up that fails ends in a denial, never in uid 0 (attack B1).
+ * MUST 2: uid (uid_t)-1 is rejected; all others are unsigned numbers (attack B3).
+ * MUST 3: the number of look-ups under way is bounded in all and for each sender and uid (attack B15).
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "broker/account.h"
+#include "broker/reply.h"
+#include "broker/worker.h"
+
+typedef struct Callers Callers;
+
+typedef enum CallerWant {
+        CALLER_UID = 0,       /* the uid */
+        CALLER_ACCOUNT,       /* and the person, the account and its groups */
+        CALLER_SESSIONS,      /* and the person's sessions */
+} CallerWant;
+
+typedef struct Caller {
+        uid_t uid;
+        uid_t person;          /* the human: differs from uid after su or sudo */
+        bool local_session;    /* the person has a live, unlocked local session */
+        bool remote_session;   /* ... a remote one */
+        Account account;       /* of uid, and which of the asked-for groups it belongs to */
+        char *person_name;     /* account name of person, or its number */
+        Account requester;     /* the account that was asked about by name */
+} Caller;
+
+/* Takes over reply (frees it, which answers it). caller is valid during the call. */
+typedef void (*CallerDone)(Reply *reply, const Caller *caller, void *userdata);
+
+typedef struct CallerQuestion {
+        CallerWant want;
+        const char *requester;        /* look this account up at the same time, or NULL */
+        char *const *group_names;     /* memberships to look up */
+        CallerDone done;
+        void *userdata;
+} CallerQuestion;
+
+int callers_new(sd_bus *bus, Worker *worker, Callers **ret_callers);
+/* Ends every look-up under way: their calls are denied. */
+Callers *callers_free(Callers *callers);
+
+/*
+ * Finds out who sent call, then calls question->done. If it cannot be found out, the call is answered
+ * with AccessDenied and done is not called; too many at once are answered with LimitsExceeded.
+ * For use as the body of a method handler: returns 1 (handled) or a negative errno.
+ */
+int caller_identify(Callers *callers, sd_bus_message *call, const CallerQuestion *question);
+
+/* Whether the caller acts as somebody else through su, which no approval may rest on. */
+bool caller_is_borrowed(const Caller *caller);

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Event, transition, ledger, replies: in this order. What waits for the same commit is made durable
+ * together; flow_create.c and flow_review.c bring the events of the two sides.
+ */
+#include "broker/flow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/bus.h"
+#include "broker/flow_internal.h"
+#include "broker/record.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/strv.h"
+
+enum {
+        /* Bus messages that are already there are handled before a commit, so that they share it... */
+        FLOW_COMMIT_PRIORITY = SD_EVENT_PRIORITY_NORMAL + 10,
+        FLOW_SAVE_PRIORITY = SD_EVENT_PRIORITY_NORMAL + 20,
+        /* ... but nobody can put it off for longer than this by sending more. */
+        FLOW_COMMIT_DELAY_USEC = 2000,
+        FLOW_LEDGER_RETRY_USEC = 5000000,
+};
+
+/* The answer to WaitDecision. MUST 1 and 2 hold because only flow_publish() calls it. */
+static void flow_answer_waiter(Request *request) {
+        _cleanup_message_ sd_bus_message *answer = NULL;
+        int r;
+
+        if (request->failed) {
+                reply_prepare_error(request->waiter, PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
+                                    "The decision could not be recorded, so the login is denied.");
+                request->waiter = reply_free(request->waiter);
+                return;
+        }
+        r = reply_begin(request->waiter, &answer);
+        if (r >= 0)
+                r = sd_bus_message_append(answer, "s", verdict_to_string(request->state.verdict));
+        if (r >= 0)
+                r = sd_bus_message_open_container(answer, 'a', "{sv}");
+        if (r >= 0)
+                r = bus_dict_add_strings(answer, PEERAUTH_KEY_BY, request->decided_by);
+        if (r >= 0)
+                r = bus_dict_add_string(answer, PEERAUTH_KEY_NOTE, request->note);
+        if (r >= 0)
+                r = bus_dict_add_string(answer, PEERAUTH_KEY_REASON, request->reason);
+        if (r >= 0)
+                r = sd_bus_message_close_container(answer);
+        if (r >= 0)
+                reply_prepare(request->waiter, STEAL_PTR(answer));
+        request->waiter = reply_free(request->waiter);
+}
+
+void flow_publish(Flow *flow, Request *request) {
+        bool final = verdict_is_final(request->state.verdict);
+
+        if (request->created && request->failed)
+                reply_prepare_error(request->created, PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
+                                    "The login could not be recorded, so it is denied.");
+        request->created = reply_free(request->created);
+        if (final && request->waiter) {
+                flow_answer_waiter(request);
+                subscribers_tell(flow->subscribers, request);
+                registry_retire(request);
+                return;
+        }
+        subscribers_tell(flow->subscribers, request);
+        if (final && (request->failed || request->state.verdict == VERDICT_CANCELLED))
+                registry_retire(request);
+}
+
+static void flow_fail(Flow *flow, Request *request, int error) {
+        log_error("the ledger cannot take an entry for request %.8s: %s; the login is denied", request->id,
+                  strerror(-error));
+        request->state.verdict = VERDICT_DENIED;
+        request->failed = true;
+        registry_settle(request);
+        flow_schedule_commit(flow);
+}
+
+static void flow_release_held(Flow *flow, int r) {
+        for (unsigned i = 0; i < flow->n_held; i++) {
+                if (r < 0)
+                        reply_prepare_error(flow->held[i], PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
+                                            "The decision could not be recorded (%s); nothing was decided.",
+                                            strerror(-r));
+                reply_free(flow->held[i]);
+        }
+        flow->n_held = 0;
+}
+
+void flow_commit(Flow *flow) {
+        Request *request, *next;
+        int r;
+
+        if (flow->staged_since_usec == 0)
+                return;
+        flow->staged_since_usec = 0;
+        (void)sd_event_source_set_enabled(flow->commit_source, SD_EVENT_OFF);
+        (void)sd_event_source_set_priority(flow->commit_source, FLOW_COMMIT_PRIORITY);
+        r = flow->ledger ? ledger_commit(flow->ledger) : -ENOTCONN;
+        for (request = registry_next(flow->registry, NULL); request; request = next) {
+                next = registry_next(flow->registry, request);
+                if (!request->uncommitted && !request->failed)
+                        continue;
+                request->uncommitted = false;
+                if (r < 0 && !request->failed)
+                        flow_fail(flow, request, r);
+                flow_publish(flow, request);
+        }
+        flow_release_held(flow, r);
+        if (r >= 0)
+                (void)sd_event_source_set_enabled(flow->save_source, SD_EVENT_ONESHOT);
+}
+
+static int on_commit(sd_event_source *source, void *userdata) {
+        (void)source;
+        flow_commit(userdata);
+        return 0;
+}
+
+static int on_save(sd_event_source *source, void *userdata) {
+        Flow *flow = userdata;
+        int r = flow->ledger ? ledger_save_checkpoint(flow->ledger) : 0;
+
+        (void)source;
+        if (r < 0)
+                log_error("cannot write the ledger's checkpoint beside it: %s", strerror(-r));
+        return 0;
+}
+
+void flow_schedule_commit(Flow *flow) {
+        uint64_t now = clock_boottime_usec();
+
+        if (flow->staged_since_usec == 0)
+                flow->staged_since_usec = now;
+        else if (now - flow->staged_since_usec > FLOW_COMMIT_DELAY_USEC)
+                /* Not from here: the caller has not finished with its request. */
+                (void)sd_event_source_set_priority(flow->commit_source, SD_EVENT_PRIORITY_IMPORTANT);
+        (void)sd_event_source_set_enabled(flow->commit_source, SD_EVENT_ONESHOT);
+}
+
+void flow_hold(Flow *flow, Reply *reply) {
+        if (flow->staged_since_usec == 0) {
+                reply_free(reply);
+                return;
+        }
+        flow->held[flow->n_held++] = reply;
+        if (flow->n_held == FLOW_HELD_MAX)
+                flow_commit(flow);
+}
+
+static void set_text(char **text, const char *value) {
+        free(*text);
+        *text = value ? strdup(value) : NULL;
+}
+
+/* Who and why, for the requester and the ledger. */
+static void flow_explain(Request *request, const FlowVote *vote, RequestEventKind kind) {
+        if (kind == REQUEST_EVENT_APPROVE)
+                (void)strv_append(&request->voters, vote->caller->person_name);
+        if (!verdict_is_final(request->state.verdict))
+                return;
+        set_text(&request->note, vote ? vote->note : NULL);
+        switch (request->state.verdict) {
+        case VERDICT_APPROVED:
+                request->decided_by = strv_concat(request->voters, NULL);
+                break;
+        case VERDICT_EXPIRED:
+                set_text(&request->reason, "Nobody decided in time.");
+                break;
+        case VERDICT_CANCELLED:
+                set_text(&request->reason, "The requester went away.");
+                break;
+        default:
+                if (vote)
+                        (void)strv_append(&request->decided_by, vote->caller->person_name);
+                set_text(&request->reason, kind == REQUEST_EVENT_WRONG_CODE ? "Too many wrong codes were entered."
+                                           : vote                           ? "A reviewer denied it."
+                                                                            : "The broker stopped.");
+        }
+}
+
+static int flow_stage(Flow *flow, const Request *request, const FlowVote *vote, bool over) {
+        Ledger *ledger = flow->ledger;
+        int r = 0;
+
+        if (!ledger)
+                return -ENOTCONN;
+        if (vote && !over)
+                r = vote->word ? record_vote(ledger, request, vote->caller, vote->word, vote->role, vote->note)
+                               : record_wrong_code(ledger, request, vote->caller);
+        if (r >= 0 && verdict_is_final(request->state.verdict))
+                r = record_end(ledger, request);
+        return r;
+}
+
+int flow_event(Flow *flow, Request *request, const RequestEvent *event, const FlowVote *vote) {
+        RequestState next = request->state;
+        int outcome, r;
+
+        outcome = request_apply(&next, event);
+        if (outcome < 0 && outcome != -EKEYEXPIRED)
+                return outcome;
+        if (outcome == 0 && event->kind == REQUEST_EVENT_TICK)
+                return 0;
+        request->state = next;
+        flow_explain(request, outcome < 0 ? NULL : vote, outcome < 0 ? REQUEST_EVENT_TICK : event->kind);
+        r = flow_stage(flow, request, vote, outcome < 0);
+        if (r < 0) {
+                flow_fail(flow, request, r);
+                return outcome;
+        }
+        if (verdict_is_final(next.verdict))
+                registry_settle(request);
+        request->uncommitted = true;
+        flow_schedule_commit(flow);
+        return outcome;
+}
+
+void flow_record_created(Flow *flow, Request *request) {
+        int r = record_created(flow->ledger, request);
+
+        if (r < 0) {
+                flow_fail(flow, request, r);
+                return;
+        }
+        request->uncommitted = true;
+        flow_schedule_commit(flow);
+}
+
+/* The owner disconnected, or the deadline passed. */
+static void on_request_event(Request *request, RequestEventKind kind, void *userdata) {
+        const RequestEvent event = {.kind = kind, .now_usec = clock_boottime_usec()};
+        Flow *flow = userdata;
+
+        if (flow_event(flow, request, &event, NULL) == -EALREADY && kind == REQUEST_EVENT_CANCEL) {
+                if (request->uncommitted)
+                        flow_commit(flow);
+                else
+                        registry_retire(request);
+        }
+}
+
+/* ---- the ledger's life ---- */
+
+Ledger *flow_ledger(Flow *flow) {
+        uint64_t now = clock_boottime_usec();
+        char *message = NULL;
+        int r;
+
+        if (flow->ledger)
+                return flow->ledger;
+        if (flow->ledger_tried_usec != 0 && now - flow->ledger_tried_usec < FLOW_LEDGER_RETRY_USEC)
+                return NULL;
+        flow->ledger_tried_usec = now;
+        r = ledger_open(flow->state_dir, flow->origin, &flow->ledger, &message);
+        free(flow->ledger_message);
+        flow->ledger_message = NULL;
+        if (r < 0) {
+                flow->ledger_message = message ? message : strdup(strerror(-r));
+                log_error("the ledger cannot be used, so every login under review is denied: %s",
+                          flow->ledger_message ? flow->ledger_message : strerror(-r));
+                return NULL;
+        }
+        log_info("ledger opened with %ju entries, verifier key %s", (uintmax_t)ledger_size(flow->ledger),
+                 ledger_vkey(flow->ledger));
+        return flow->ledger;
+}
+
+const char *flow_ledger_message(const Flow *flow) {
+        return flow->ledger_message ? flow->ledger_message : "";
+}
+
+void flow_started(Flow *flow) {
+        Ledger *ledger = flow_ledger(flow);
+
+        if (!ledger)
+                return;
+        if (record_broker_started(ledger, flow->policy ? NULL : flow->policy_message) >= 0)
+                flow_schedule_commit(flow);
+}
+
+/* ---- construction ---- */
+
+int flow_new(const FlowParts *parts, Flow **ret_flow) {
+        Flow *flow = calloc(1, sizeof(*flow));
+        int r;
+
+        if (!flow)
+                return -ENOMEM;
+        *flow = (Flow){.event = sd_event_ref(parts->event),
+                       .bus = sd_bus_ref(parts->bus),
+                       .worker = parts->worker,
+                       .state_dir = parts->state_dir,
+                       .origin = parts->origin,
+                       .started_usec = clock_realtime_usec()};
+        r = strv_append(&flow->group_names, FLOW_AUDITORS);
+        if (r >= 0)
+                r = callers_new(parts->bus, parts->worker, &flow->callers);
+        if (r >= 0)
+                r = codes_new(&flow->codes);
+        if (r >= 0)
+                r = registry_new(parts->event, parts->bus, flow->codes, on_request_event, flow,
+                                 &flow->registry);
+        if (r >= 0)
+                r = subscribers_new(parts->bus, &flow->subscribers);
+        if (r >= 0)
+                r = sd_event_add_defer(parts->event, &flow->commit_source, on_commit, flow);
+        if (r >= 0)
+                r = sd_event_add_defer(parts->event, &flow->save_source, on_save, flow);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(flow->commit_source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(flow->save_source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_source_set_priority(flow->commit_source, FLOW_COMMIT_PRIORITY);
+        if (r >= 0)
+                r = sd_event_source_set_priority(flow->save_source, FLOW_SAVE_PRIORITY);
+        if (r < 0) {
+                flow_free(flow);
+                return r;
+        }
+        *ret_flow = flow;
+        return 0;
+}
+
+static void flow_stop(Flow *flow) {
+        const RequestEvent event = {.kind = REQUEST_EVENT_VOID, .now_usec = clock_boottime_usec()};
+
+        for (Request *q = registry_next(flow->registry, NULL); q; q = registry_next(flow->registry, q))
+                (void)flow_event(flow, q, &event, NULL);
+        if (flow->ledger && record_broker_stopped(flow->ledger) >= 0)
+                flow_schedule_commit(flow);
+        flow_commit(flow);
+        if (flow->ledger)
+                (void)ledger_save_checkpoint(flow->ledger);
+}
+
+Flow *flow_free(Flow *flow) {
+        if (!flow)
+                return NULL;
+        flow_create_abandon(flow);
+        flow_audit_abandon(flow);
+        callers_free(flow->callers);
+        if (flow->registry && flow->commit_source && flow->save_source)
+                flow_stop(flow);
+        registry_free(flow->registry);
+        subscribers_free(flow->subscribers);
+        codes_free(flow->codes);
+        ledger_close(flow->ledger);
+        policy_free(flow->policy);
+        sd_event_source_disable_unref(flow->commit_source);
+        sd_event_source_disable_unref(flow->save_source);
+        strv_free(flow->group_names);
+        free(flow->policy_message);
+        free(flow->ledger_message);
+        sd_bus_unref(flow->bus);
+        sd_event_unref(flow->event);
+        free(flow);
+        return NULL;
+}
+
+void flow_set_policy(Flow *flow, Policy *policy, const char *message) {
+        static char *const auditors[] = {(char *)FLOW_AUDITORS, NULL};
+        char **names;
+
+        set_text(&flow->policy_message, message);
+        if (!policy)
+                return;
+        names = strv_concat(policy->group_names, auditors);
+        if (names) {
+                strv_free(flow->group_names);
+                flow->group_names = names;
+        }
+        policy_free(flow->policy);
+        flow->policy = policy;
+}
+
+char *const *flow_group_names(const Flow *flow) {
+        return flow->group_names;
+}
+
+Callers *flow_callers(Flow *flow) {
+        return flow->callers;
+}
+
+void flow_statistics(Flow *flow, FlowStatistics *ret_statistics) {
+        *ret_statistics = (FlowStatistics){
+                .ledger_size = flow->ledger ? ledger_size(flow->ledger) : 0,
+                .started_usec = flow->started_usec,
+                .pending = registry_pending(flow->registry),
+                .subscribers = subscribers_count(flow->subscribers),
+                .policy_valid = flow->policy && !flow->policy_message,
+                .policy_message = flow->policy_message ? flow->policy_message : "",
+                .ledger_message = flow_ledger_message(flow),
+        };
+}

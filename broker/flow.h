@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The order of things. Read this file and flow.c first: an event changes a request (request.c), the rule
+ * says what that means (policy.c), the ledger makes it durable (record.c, ledger.c), and only then is
+ * anybody told (reply.c, subscribers.c).
+ *
+ * MUST 1: nobody is told of a decision before its ledger entry is durable.
+ * MUST 2: if the entry cannot be written, the answer is denial.
+ * MUST 3: whoever may not see a request gets the same error as for one that does not exist (B8).
+ *
+ * Every function that takes a Reply takes it over and answers it, now or after the next commit.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "broker/caller.h"
+#include "broker/ledger.h"
+#include "broker/policy.h"
+#include "broker/registry.h"
+#include "broker/worker.h"
+
+typedef struct Flow Flow;
+
+typedef struct FlowParts {
+        sd_event *event;
+        sd_bus *bus;
+        Worker *worker;
+        const char *state_dir; /* of the ledger; outlives the flow */
+        const char *origin;    /* of a ledger that is created; outlives the flow */
+} FlowParts;
+
+int flow_new(const FlowParts *parts, Flow **ret_flow);
+
+/* Denies what still waits, and records that. */
+Flow *flow_free(Flow *flow);
+
+/* Puts a policy in force (taken over) with a NULL message; or, with a NULL policy, keeps the old one and
+ * remembers why the new one was refused (message is copied). */
+void flow_set_policy(Flow *flow, Policy *policy, const char *message);
+
+/* Opens the ledger if it is not open; at most every few seconds. Returns NULL while it is unavailable. */
+Ledger *flow_ledger(Flow *flow);
+const char *flow_ledger_message(const Flow *flow);
+
+/* Records the start, so that a reader sees which requests a restart made void. */
+void flow_started(Flow *flow);
+
+/* Groups whose membership callers.c should look up. */
+char *const *flow_group_names(const Flow *flow);
+Callers *flow_callers(Flow *flow);
+
+/* Text as the front end gave it; NULL for what it did not give. */
+typedef struct FlowLogin {
+        const char *user, *service, *tty, *rhost, *ruser;
+        uint64_t time_left_usec; /* 0: no limit */
+} FlowLogin;
+
+/* caller was identified with login->user as the account asked about. */
+void flow_create(Flow *flow, Reply *reply, const Caller *caller, const FlowLogin *login);
+void flow_wait(Flow *flow, Reply *reply, const char *id);
+void flow_cancel(Flow *flow, Reply *reply, const char *id);
+
+void flow_approve(Flow *flow, Reply *reply, const Caller *caller, const char *id, const char *code,
+                  const char *note);
+void flow_deny(Flow *flow, Reply *reply, const Caller *caller, const char *id, const char *note);
+
+/* What a reviewer may see. Both commit first, so that nothing undecided shows as decided. */
+void flow_commit(Flow *flow);
+/* The next request after `after` (NULL: the first) that caller may see. */
+const Request *flow_next_visible(Flow *flow, const Caller *caller, const Request *after);
+/* NULL if there is none, or caller may not see it. */
+const Request *flow_get_visible(Flow *flow, const Caller *caller, const char *id);
+/* NULL if caller may decide the request, else why not, for people; *ret_error is the bus error name. */
+const char *flow_why_not(const Caller *caller, const Request *request, const char **ret_error);
+
+int flow_subscribe(Flow *flow, const char *name, const Caller *caller);
+void flow_unsubscribe(Flow *flow, const char *name);
+
+/* Whether caller may read the ledger: root, auditors, and administrators of any rule. */
+bool flow_may_audit(const Flow *flow, const Caller *caller);
+
+/* Copies the ledger in a worker thread, then calls done, which takes over reply; the snapshot and its
+ * descriptor are valid during the call. At most FLOW_SNAPSHOTS_MAX at once. */
+enum { FLOW_SNAPSHOTS_MAX = 2 };
+typedef void (*FlowSnapshotDone)(int r, const LedgerSnapshot *snapshot, Reply *reply, void *userdata);
+void flow_snapshot(Flow *flow, Reply *reply, FlowSnapshotDone done, void *userdata);
+
+typedef struct FlowStatistics {
+        uint64_t ledger_size, started_usec; /* entries; usec since the Unix epoch */
+        unsigned pending, subscribers;
+        bool policy_valid;
+        const char *policy_message, *ledger_message; /* "" if all is well */
+} FlowStatistics;
+void flow_statistics(Flow *flow, FlowStatistics *ret_statistics);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From the bytes of one file to rules.
+ *
+ * MUST 1: libeconf reads the very bytes that policy_scan.c has passed, from memory, so a file that changes
+ *         meanwhile changes nothing.
+ * MUST 2: a file counts only if libeconf and the scan understand it alike; a libeconf that reads a line in
+ *         another way refuses the file instead of changing a rule.
+ */
+#include "broker/policy_load_file.h"
+
+#include <errno.h>
+#include <libeconf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "broker/policy_key.h"
+#include "broker/policy_load_open.h"
+#include "broker/policy_scan.h"
+#include "common/cleanup.h"
+
+enum { SECTION_MAX = POLICY_RULE_NAME_MAX + 8 };
+
+static void econf_free_p(econf_file **file) {
+        econf_freeFile(*file);
+}
+
+static void policy_scan_p(PolicyScan *scan) {
+        policy_scan_done(scan);
+}
+
+static void policy_rules_p(PolicyRules *rules) {
+        policy_rules_done(rules);
+}
+
+void policy_rules_done(PolicyRules *rules) {
+        for (size_t i = 0; i < rules->n_rules; i++)
+                policy_rule_done(&rules->rules[i]);
+        free(rules->rules);
+        *rules = (PolicyRules){0};
+}
+
+static int write_all(int fd, const char *bytes, size_t size) {
+        while (size > 0) {
+                ssize_t n = write(fd, bytes, size);
+
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                bytes += n > 0 ? n : 0;
+                size -= n > 0 ? (size_t)n : 0;
+        }
+        return 0;
+}
+
+/* libeconf opens files by name only. */
+static int econf_from_bytes(const char *bytes, size_t size, const char *path, econf_file **ret_file,
+                            char **ret_message) {
+        _cleanup_close_ int fd = memfd_create("policy", MFD_CLOEXEC);
+        char name[32];
+        econf_err e;
+        int r = fd < 0 ? -errno : write_all(fd, bytes, size);
+
+        if (r < 0)
+                return policy_message(ret_message, r, path, 0, "cannot be copied to memory: %s",
+                                      strerror(-r));
+        (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+        e = econf_readFile(ret_file, name, "=", "#");
+        if (e == ECONF_NOMEM)
+                return -ENOMEM;
+        if (e != ECONF_SUCCESS)
+                return policy_message(ret_message, -EINVAL, path, 0, "libeconf: %s", econf_errString(e));
+        return 0;
+}
+
+static int take_line(econf_file *file, const PolicyLine *line, const char *path, PolicyDraft *draft,
+                     char **ret_message) {
+        _cleanup_free_ char *value = NULL, *problem = NULL;
+        char section[SECTION_MAX];
+        int r;
+
+        (void)snprintf(section, sizeof(section), "Rule %s", line->rule);
+        (void)econf_getStringValue(file, section, line->key, &value);
+        r = policy_key_apply(draft, line->key, line->value, &problem);
+        if (r == 0 && (!value || strcmp(value, line->value) != 0)) /* MUST 2 */
+                return policy_message(ret_message, -EINVAL, path, line->number,
+                                      "libeconf reads this line differently; write it more plainly");
+        return problem ? policy_message(ret_message, r, path, line->number, "%s", problem) : r;
+}
+
+/* Takes the lines of one rule, from its [Rule NAME] on; returns their number. */
+static int take_rule(econf_file *file, const PolicyScan *scan, size_t first, const char *path,
+                     PolicyRule *ret_rule, char **ret_message) {
+        const PolicyLine *head = &scan->lines[first];
+        _cleanup_free_ char *problem = NULL;
+        PolicyDraft draft = {.rule.name = strdup(head->rule), .rule.file = strdup(path)};
+        size_t i = first + 1;
+        int r = draft.rule.name && draft.rule.file ? 0 : -ENOMEM;
+
+        for (; r == 0 && i < scan->n_lines && scan->lines[i].key; i++)
+                r = take_line(file, &scan->lines[i], path, &draft, ret_message);
+        if (r == 0)
+                r = policy_key_finish(&draft, &problem);
+        if (problem)
+                r = policy_message(ret_message, r, path, head->number, "[Rule %s]: %s", head->rule, problem);
+        if (r < 0) {
+                policy_rule_done(&draft.rule);
+                return r;
+        }
+        *ret_rule = draft.rule;
+        return (int)(i - first);
+}
+
+int policy_parse(const char *bytes, size_t size, const char *path, PolicyRules *ret_rules,
+                 char **ret_message) {
+        __attribute__((cleanup(econf_free_p))) econf_file *file = NULL;
+        __attribute__((cleanup(policy_scan_p))) PolicyScan scan = {0};
+        __attribute__((cleanup(policy_rules_p))) PolicyRules rules = {0};
+        _cleanup_free_ char *problem = NULL;
+        unsigned line;
+        int r;
+
+        r = policy_scan(bytes, size, &scan, &line, &problem);
+        if (problem)
+                return policy_message(ret_message, r, path, line, "%s", problem);
+        if (r == 0)
+                r = econf_from_bytes(bytes, size, path, &file, ret_message);
+        if (r < 0)
+                return r;
+
+        rules.rules = calloc(scan.n_rules + 1, sizeof(PolicyRule));
+        if (!rules.rules)
+                return -ENOMEM;
+        for (size_t i = 0; i < scan.n_lines; i += (size_t)r) {
+                r = take_rule(file, &scan, i, path, &rules.rules[rules.n_rules], ret_message);
+                if (r < 0)
+                        return r;
+                rules.n_rules++;
+        }
+        *ret_rules = rules;
+        rules = (PolicyRules){0};
+        return 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The requests that are alive: their facts, owner, deadline and place in the quotas.
+ *
+ * A request lives as long as its owner's bus connection. It knows nothing of policy or ledger; flow.c
+ * moves it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "broker/code.h"
+#include "broker/policy.h"
+#include "broker/reply.h"
+#include "broker/request.h"
+
+enum {
+        REGISTRY_PER_USER = 4,    /* live requests of one account name */
+        REGISTRY_PER_SOURCE = 16, /* live requests from one remote host or terminal */
+        REGISTRY_RETIRED_MAX = 64, /* decided ones that are remembered, to say how they ended */
+};
+
+typedef struct Registry Registry;
+
+typedef struct Request {
+        char id[PEERAUTH_ID_HEX + 1];
+        RequestState state;
+        PolicyRule *rule;         /* a copy: a new policy does not change this request */
+        char *user, *service, *tty, *rhost, *ruser; /* safe text; "" if not known */
+        bool verified;            /* created by root */
+        uint64_t created_usec;    /* since the Unix epoch */
+        unsigned code_slot;
+        char **voters;            /* names of those who approved so far */
+        char **decided_by;        /* names behind the decision */
+        char *note, *reason;      /* the deciding reviewer's note; why, for people; NULL if none */
+        bool failed;              /* the decision could not be recorded: nobody may learn it */
+        bool uncommitted;         /* has staged ledger entries */
+        Reply *created;           /* the held answer to CreateRequest, until its entry is durable */
+        Reply *waiter;            /* the held answer to WaitDecision */
+
+        Registry *registry;
+        struct Request *next;
+        char *owner;              /* unique bus name */
+        sd_bus_track *track;
+        sd_event_source *timer;
+} Request;
+
+/* Called when the owner disconnects (CANCEL) or the deadline passes (TICK). */
+typedef void (*RegistryEvent)(Request *request, RequestEventKind kind, void *userdata);
+
+int registry_new(sd_event *event, sd_bus *bus, Codes *codes, RegistryEvent on_event, void *userdata,
+                 Registry **ret_registry);
+/* Frees every request, which denies whoever waits for it. */
+Registry *registry_free(Registry *registry);
+
+/* Why no further request of this user from this source is taken now, or NULL if there is room. */
+const char *registry_quota(const Registry *registry, const char *user, const char *source);
+
+/* What makes two logins come from the same place: the remote host, else the terminal, else "". */
+const char *registry_source(const Request *request);
+
+/*
+ * Adds a pending request: id, code place, owner tracking and deadline timer are set here; facts are filled
+ * in by the caller beforehand. Takes over request on success only. ret_code is wiped by the caller.
+ * 0, -ENOBUFS, or a negative errno.
+ */
+int registry_add(Registry *registry, Request *request, const char *owner, char ret_code[CODE_SIZE]);
+
+/* Live or retired; NULL if there is none. */
+Request *registry_find(const Registry *registry, const char *id);
+/* All live requests, oldest first: start with NULL. */
+Request *registry_next(const Registry *registry, const Request *after);
+unsigned registry_pending(const Registry *registry);
+
+/* The digits that a reviewer may see under Code=compare, or NULL; and whether typed is the code. */
+const char *registry_digits(const Request *request);
+bool registry_code_matches(const Request *request, const char *typed);
+
+/* Stops timer and forgets the code: for a request that is decided. */
+void registry_settle(Request *request);
+
+/* For a request that is over: lets go of its owner and of whoever waits (which denies an unanswered call),
+ * and remembers how it ended until REGISTRY_RETIRED_MAX others have ended. */
+void registry_retire(Request *request);
+
+/* Removes it from its registry, if it is in one, and frees it. Takes NULL; returns NULL. */
+Request *registry_drop(Request *request);
