@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Logins through the installed module and broker: exempt ones, and the time from the reviewer's approve
+ * call to the return of pam_authenticate.
+ *
+ *   bench_login exempt SERVICE USER
+ *   bench_login decide SERVICE USER REVIEWER PENDING    PENDING logins wait, this one among them
+ *   bench_login hold PENDING                            holds them until it is killed
+ */
+#include <err.h>
+#include <pwd.h>
+#include <security/pam_appl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/client.h"
+#include "common/text.h"
+#include "tests/bench/sample.h"
+
+enum { LOGIN_EXEMPT = 500, LOGIN_DECIDE = 300 };
+
+/* Shared by the process that logs in and the one that approves. */
+typedef struct Shared {
+        double sent, returned;
+        char code[PEERAUTH_CODE_DIGITS + 1];
+        int result;
+} Shared;
+
+static int shown[2]; /* the requester writes here when it has its code */
+
+/* Answers every prompt with an empty line, and finds "123 456" in what it is shown. */
+static int conversation(int n, const struct pam_message **messages, struct pam_response **ret, void *userdata) {
+        Shared *shared = userdata;
+
+        *ret = calloc((size_t)n, sizeof(**ret));
+        for (int i = 0; *ret && i < n; i++) {
+                if (messages[i]->msg_style == PAM_PROMPT_ECHO_OFF || messages[i]->msg_style == PAM_PROMPT_ECHO_ON)
+                        (*ret)[i].resp = strdup("");
+                for (const char *p = messages[i]->msg; *p && shared && !*shared->code; p++) {
+                        char digits[8];
+
+                        if (strlen(p) < 7)
+                                break;
+                        memcpy(digits, p, 7);
+                        digits[7] = '\0';
+                        if (digits[3] == ' ' && text_parse_code(digits, shared->code) == 0)
+                                (void)!write(shown[1], "", 1);
+                }
+        }
+        return *ret ? PAM_SUCCESS : PAM_BUF_ERR;
+}
+
+static void bench_exempt(const char *service, const char *user) {
+        static Sample sample;
+        const struct pam_conv conv = {.conv = conversation};
+        pam_handle_t *pamh = NULL;
+        double cold;
+
+        cold = sample_now();
+        if (pam_start(service, user, &conv, &pamh) != PAM_SUCCESS)
+                errx(1, "pam_start failed");
+        for (int i = 0; i < LOGIN_EXEMPT + 1; i++) {
+                double start = sample_now();
+                int r = pam_authenticate(pamh, 0);
+
+                if (r != PAM_SUCCESS)
+                        errx(1, "an exempt login ended with %s", pam_strerror(pamh, r));
+                if (i == 0)
+                        printf("exempt_cold %.1f\n", sample_now() - cold); /* loads the module as well */
+                else
+                        sample_add(&sample, sample_now() - start);
+        }
+        pam_end(pamh, PAM_SUCCESS);
+        sample_report(&sample, "exempt");
+}
+
+/* n pending logins of accounts that do not exist: they wait like all others. */
+static sd_bus *hold_pending(unsigned n) {
+        sd_bus *bus = NULL;
+
+        if (client_connect(NULL, &bus) < 0)
+                errx(1, "cannot reach the system bus");
+        for (unsigned i = 0; i < n; i++) {
+                ClientLogin login = {.service = "sshd"};
+                ClientCreated created = {0};
+                sd_bus_error error = SD_BUS_ERROR_NULL;
+                char user[32];
+
+                (void)snprintf(user, sizeof(user), "bench-nobody-%u", i);
+                login.user = user;
+                if (client_create_request(bus, &login, 10000000, &created, &error) < 0)
+                        errx(1, "cannot hold login %u: %s", i, error.message ? error.message : "no answer");
+                client_created_done(&created);
+        }
+        return bus;
+}
+
+static pid_t start_login(const char *service, const char *user, Shared *shared) {
+        const struct pam_conv conv = {.conv = conversation, .appdata_ptr = shared};
+        pam_handle_t *pamh = NULL;
+        pid_t pid = fork();
+
+        if (pid != 0)
+                return pid;
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (pam_start(service, user, &conv, &pamh) != PAM_SUCCESS)
+                _exit(2);
+        shared->result = pam_authenticate(pamh, 0);
+        shared->returned = sample_now();
+        (void)pam_end(pamh, shared->result);
+        _exit(0);
+}
+
+static void become(const char *reviewer) {
+        const struct passwd *pw = getpwnam(reviewer);
+
+        if (!pw || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
+            setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
+                errx(1, "cannot become %s", reviewer);
+}
+
+/* The reviewer's side runs in a process of its own, with the reviewer's uid and one open connection. */
+static void review(const char *reviewer, const char *user, Shared *shared, int go, int done) {
+        sd_bus *bus = NULL;
+        char c;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        become(reviewer);
+        if (client_connect(NULL, &bus) < 0)
+                errx(1, "cannot reach the system bus");
+        while (read(go, &c, 1) == 1) {
+                ClientRequestList list = {0};
+                sd_bus_error error = SD_BUS_ERROR_NULL;
+                int r = client_list_requests(bus, &list, &error);
+
+                for (size_t i = 0; r >= 0 && i < list.n_items; i++)
+                        if (strcmp(list.items[i].user, user) == 0) {
+                                shared->sent = sample_now();
+                                r = client_approve(bus, list.items[i].id, shared->code, "", NULL, NULL, &error);
+                                break;
+                        }
+                if (r < 0)
+                        warnx("review failed: %s", error.message ? error.message : strerror(-r));
+                sd_bus_error_free(&error);
+                client_request_list_done(&list);
+                (void)!write(done, "", 1);
+        }
+        _exit(0);
+}
+
+static void bench_decide(const char *service, const char *user, const char *reviewer, unsigned pending) {
+        static Sample sample;
+        Shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        sd_bus *held = hold_pending(pending - 1);
+        int go[2], done[2];
+        char name[32], c;
+
+        if (shared == MAP_FAILED || pipe(go) < 0 || pipe(done) < 0 || pipe(shown) < 0)
+                err(1, "set-up");
+        if (fork() == 0) {
+                close(go[1]);
+                review(reviewer, user, shared, go[0], done[1]);
+        }
+        for (int i = 0; i < LOGIN_DECIDE; i++) {
+                pid_t pid;
+
+                memset(shared, 0, sizeof(*shared));
+                shared->result = -1;
+                pid = start_login(service, user, shared);
+                if (read(shown[0], &c, 1) != 1)
+                        errx(1, "no code was shown");
+                usleep(2000); /* the requester is past its prompt and waits */
+                (void)!write(go[1], "", 1);
+                if (read(done[0], &c, 1) != 1)
+                        errx(1, "the reviewer ended");
+                (void)waitpid(pid, NULL, 0);
+                if (shared->result != PAM_SUCCESS)
+                        errx(1, "an approved login ended with %d", shared->result);
+                sample_add(&sample, shared->returned - shared->sent);
+        }
+        (void)snprintf(name, sizeof(name), "decide%u", pending);
+        sample_report(&sample, name);
+        sd_bus_close_unref(held);
+}
+
+int main(int argc, char *argv[]) {
+        if (argc == 4 && strcmp(argv[1], "exempt") == 0)
+                bench_exempt(argv[2], argv[3]);
+        else if (argc == 6 && strcmp(argv[1], "decide") == 0)
+                bench_decide(argv[2], argv[3], argv[4], (unsigned)atoi(argv[5]));
+        else if (argc == 3 && strcmp(argv[1], "hold") == 0) {
+                (void)hold_pending((unsigned)atoi(argv[2]));
+                puts("held");
+                fflush(stdout);
+                pause();
+        } else
+                errx(2, "usage: bench_login exempt|decide|hold ...; see the top of the source");
+        return 0;
+}
