@@ -97,6 +97,9 @@ static int broker_connect(Broker *broker) {
         r = sd_bus_open_system(&broker->bus);
         if (r >= 0)
                 r = sd_bus_set_exit_on_disconnect(broker->bus, true);
+        /* Whoever still waits is answered after the loop has ended. */
+        if (r >= 0)
+                r = sd_bus_set_close_on_exit(broker->bus, false);
         if (r >= 0)
                 r = sd_bus_attach_event(broker->bus, broker->event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)

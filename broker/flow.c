@@ -364,18 +364,38 @@ Flow *flow_free(Flow *flow) {
         return NULL;
 }
 
-void flow_set_policy(Flow *flow, Policy *policy, const char *message) {
+/* Groups to look up from now on. Requests keep the rules that they were made under, so those are needed
+ * until they are over, though the new policy may not name them. */
+static int flow_collect_groups(const Flow *flow, const Policy *policy, char ***ret_names) {
         static char *const auditors[] = {(char *)FLOW_AUDITORS, NULL};
+        _cleanup_strv_ char **names = strv_concat(policy->group_names, auditors);
+        int r = names ? 0 : -ENOMEM;
+
+        for (const Request *q = registry_next(flow->registry, NULL); q && r >= 0;
+             q = registry_next(flow->registry, q)) {
+                if (q->rule->reviewers_group && !strv_contains(names, q->rule->reviewers_group))
+                        r = strv_append(&names, q->rule->reviewers_group);
+                if (r >= 0 && q->rule->admins_group && !strv_contains(names, q->rule->admins_group))
+                        r = strv_append(&names, q->rule->admins_group);
+        }
+        if (r >= 0)
+                *ret_names = STEAL_PTR(names);
+        return r;
+}
+
+void flow_set_policy(Flow *flow, Policy *policy, const char *message) {
         char **names;
 
+        if (policy && flow_collect_groups(flow, policy, &names) < 0) {
+                policy_free(policy);
+                policy = NULL;
+                message = "There was not enough memory for it.";
+        }
         set_text(&flow->policy_message, message);
         if (!policy)
                 return;
-        names = strv_concat(policy->group_names, auditors);
-        if (names) {
-                strv_free(flow->group_names);
-                flow->group_names = names;
-        }
+        strv_free(flow->group_names);
+        flow->group_names = names;
         policy_free(flow->policy);
         flow->policy = policy;
 }

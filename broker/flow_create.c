@@ -57,7 +57,7 @@ static int answer_append(sd_bus_message *m, const CreateAnswer *answer) {
         int r;
 
         r = sd_bus_message_append(m, "ssst", verdict_to_string(answer->outcome), answer->id ? answer->id : "",
-                                  answer->code ? answer->code : "", answer->deadline_usec);
+                                  answer->code ? "000000" : "", answer->deadline_usec);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "{sv}");
         if (r >= 0)
@@ -74,11 +74,29 @@ static int answer_append(sd_bus_message *m, const CreateAnswer *answer) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+/*
+ * libsystemd moves a message while it grows, and does not wipe where it was. So the message is made with a
+ * placeholder, and the digits are written when it has found its place, which is wiped when it is freed.
+ */
+static int answer_write_code(sd_bus_message *m, const char *code) {
+        const char *place;
+        int r;
+
+        /* Nothing answers a reply, so its serial number can be any but 0. */
+        r = sd_bus_message_seal(m, 1, 0);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "sss", NULL, NULL, &place);
+        if (r >= 0)
+                memcpy((char *)place, code, PEERAUTH_CODE_DIGITS);
+        return r;
+}
+
 /* Without memory for it, the reply stays what it was: a denial. */
 static void create_answer(Reply *reply, const CreateAnswer *answer) {
         _cleanup_message_ sd_bus_message *m = NULL;
 
-        if (reply_begin(reply, &m) < 0 || sd_bus_message_sensitive(m) < 0 || answer_append(m, answer) < 0)
+        if (reply_begin(reply, &m) < 0 || sd_bus_message_sensitive(m) < 0 || answer_append(m, answer) < 0 ||
+            (answer->code && answer_write_code(m, answer->code) < 0))
                 return;
         reply_prepare(reply, STEAL_PTR(m));
 }

@@ -50,7 +50,9 @@ static int add_group(char ***names, const char *name) {
 int policy_name_groups(Policy *policy) {
         int r = 0;
 
-        for (const PolicyRule *rule = policy->rules; rule < policy->rules + policy->n_rules; rule++) {
+        for (size_t i = 0; i < policy->n_rules; i++) {
+                const PolicyRule *rule = &policy->rules[i];
+
                 for (char **group = rule->groups; group && *group && r == 0; group++)
                         r = add_group(&policy->group_names, *group);
                 if (r == 0)

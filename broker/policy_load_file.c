@@ -2,8 +2,9 @@
 /*
  * From the bytes of one file to rules.
  *
- * MUST 1: libeconf reads the very bytes that policy_scan.c has passed, from memory, so a file that changes
- *         meanwhile changes nothing.
+ * MUST 1: libeconf sees only heads and pairs that policy_scan.c has passed, without comments, empty lines and
+ *         indentation, which it takes for more of the value above (0.5.1); and it sees a copy, so a file
+ *         that changes meanwhile changes nothing.
  * MUST 2: a file counts only if libeconf and the scan understand it alike; a libeconf that reads a line in
  *         another way refuses the file instead of changing a rule.
  */
@@ -42,25 +43,25 @@ void policy_rules_done(PolicyRules *rules) {
         *rules = (PolicyRules){0};
 }
 
-static int write_all(int fd, const char *bytes, size_t size) {
-        while (size > 0) {
-                ssize_t n = write(fd, bytes, size);
+/* MUST 1. libeconf opens files by name only, so the lines go to an unnamed file in memory. */
+static int write_lines(int fd, const PolicyScan *scan) {
+        for (size_t i = 0; i < scan->n_lines; i++) {
+                const PolicyLine *line = &scan->lines[i];
+                int n = line->key ? dprintf(fd, "%s=%s\n", line->key, line->value)
+                                  : dprintf(fd, "[Rule %s]\n", line->rule);
 
-                if (n < 0 && errno != EINTR)
+                if (n < 0)
                         return -errno;
-                bytes += n > 0 ? n : 0;
-                size -= n > 0 ? (size_t)n : 0;
         }
         return 0;
 }
 
-/* libeconf opens files by name only. */
-static int econf_from_bytes(const char *bytes, size_t size, const char *path, econf_file **ret_file,
-                            char **ret_message) {
+static int econf_from_scan(const PolicyScan *scan, const char *path, econf_file **ret_file,
+                           char **ret_message) {
         _cleanup_close_ int fd = memfd_create("policy", MFD_CLOEXEC);
         char name[32];
         econf_err e;
-        int r = fd < 0 ? -errno : write_all(fd, bytes, size);
+        int r = fd < 0 ? -errno : write_lines(fd, scan);
 
         if (r < 0)
                 return policy_message(ret_message, r, path, 0, "cannot be copied to memory: %s",
@@ -81,11 +82,11 @@ static int take_line(econf_file *file, const PolicyLine *line, const char *path,
         int r;
 
         (void)snprintf(section, sizeof(section), "Rule %s", line->rule);
-        (void)econf_getStringValue(file, section, line->key, &value);
+        (void)econf_getStringValue(file, section, line->key, &value); /* NULL if it fails */
         r = policy_key_apply(draft, line->key, line->value, &problem);
         if (r == 0 && (!value || strcmp(value, line->value) != 0)) /* MUST 2 */
                 return policy_message(ret_message, -EINVAL, path, line->number,
-                                      "libeconf reads this line differently; write it more plainly");
+                                      "libeconf reads this line differently");
         return problem ? policy_message(ret_message, r, path, line->number, "%s", problem) : r;
 }
 
@@ -125,7 +126,7 @@ int policy_parse(const char *bytes, size_t size, const char *path, PolicyRules *
         if (problem)
                 return policy_message(ret_message, r, path, line, "%s", problem);
         if (r == 0)
-                r = econf_from_bytes(bytes, size, path, &file, ret_message);
+                r = econf_from_scan(&scan, path, &file, ret_message);
         if (r < 0)
                 return r;
 

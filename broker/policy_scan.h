@@ -2,10 +2,11 @@
 /*
  * The grammar of a policy file, line by line: what a file must look like before libeconf may read it.
  *
- * Pure. libeconf is lenient where a rule must not be: a line without '=' continues the value above it or
- * is dropped, "=value" is dropped, the second of two equal keys is ignored, sections of the same name
- * are mixed, an empty section vanishes, a NUL ends the line, a line of more than 8191 bytes becomes two,
- * '#' ends a value anywhere, and CR and quotes are cut off. Each of these is an error here.
+ * Pure. libeconf 0.5.1 is lenient where a rule must not be: a line without '=' continues the value above it
+ * or is dropped, "=value" is dropped, the second of two equal keys is ignored, sections of the same name are
+ * mixed, an empty section vanishes, a NUL ends the line, a line of more than 8191 bytes becomes two, '#' ends
+ * a value anywhere, and CR and quotes are cut off. Here each of these is an error (equal keys in
+ * policy_key.c, which knows the keys).
  */
 #pragma once
 

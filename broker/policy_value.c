@@ -45,6 +45,8 @@ static bool is_digit(char c) {
 /* Characters that stand for something in other programs' rules (sudoers, access.conf, sssd) or in this
  * one. Taken literally they would match nobody. */
 static const char *wrong_name(const char *name) {
+        if (strpbrk(name, NAME_SEPARATORS))
+                return "is more than one name, and one is expected";
         if (strlen(name) > PEERAUTH_USER_MAX)
                 return "is longer than a name may be";
         if (strpbrk(name, "*?[]"))
@@ -77,8 +79,6 @@ int policy_value_name(const char *value, char **ret_name, char **ret_problem) {
 
         if (value[0] == '\0')
                 return policy_problem(ret_problem, "a name is missing");
-        if (!wrong && strpbrk(value, NAME_SEPARATORS))
-                wrong = "is more than one name, and one is expected";
         if (!wrong && !is_plain(value))
                 wrong = "has an invisible character, or is not UTF-8";
         if (wrong)

@@ -21,7 +21,7 @@ static const ClientError errors[] = {
         {PEERAUTH_ERROR_NOT_ELIGIBLE, CLIENT_EXIT_REFUSED, "leave it to somebody whom the rule names"},
         {PEERAUTH_ERROR_SELF_REVIEW, CLIENT_EXIT_REFUSED, "ask another person to review your login"},
         {PEERAUTH_ERROR_CODE_MISMATCH, CLIENT_EXIT_REFUSED,
-         "ask for the code again; if it is right, this login is not that person's: deny it"},
+         "if the person is sure of it, this is not their login: deny it"},
         {PEERAUTH_ERROR_RATE_LIMITED, CLIENT_EXIT_REFUSED, "wait a minute, then try again"},
         {PEERAUTH_ERROR_LOCKED, CLIENT_EXIT_REFUSED, "wait until the lock ends, or ask an administrator"},
         {PEERAUTH_ERROR_LEDGER_UNAVAILABLE, CLIENT_EXIT_ERROR,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The two clocks: deadlines use CLOCK_BOOTTIME (DESIGN: it counts suspend and never jumps), people and the
+/* The two clocks: deadlines use CLOCK_BOOTTIME (it counts suspend and never jumps), people and the
  * ledger use wall time. */
 #pragma once
 

@@ -19,7 +19,9 @@
 #include "common/cleanup.h"
 #include "common/ledger_layout.h"
 
+/* SQLite file format, section 1.3. */
 #define SQLITE_MAGIC "SQLite format 3" /* and its NUL: 16 bytes */
+enum { HEADER_READ_VERSION = 19, HEADER_SIZE = 20, HEADER_WAL = 2 };
 
 struct LedgerFileLines {
         int fd;
@@ -88,15 +90,31 @@ static int open_database(LedgerFile *file, const char *path, char **ret_message)
                        : ledger_file_refuse(ret_message, -EBADMSG, "%s: %s", path, sqlite3_errstr(rc));
 }
 
+/* The database of a running or killed broker: read without its -wal file it would seem to lack its end. */
+static bool has_wal(const char *path, const unsigned char header[HEADER_SIZE]) {
+        _cleanup_free_ char *wal = NULL;
+        struct stat st;
+
+        return header[HEADER_READ_VERSION] == HEADER_WAL && asprintf(&wal, "%s-wal", path) >= 0 &&
+               stat(wal, &st) == 0 && st.st_size > 0;
+}
+
 static int open_kind(LedgerFile *file, const char *path, int fd, char **ret_message) {
-        char magic[sizeof(SQLITE_MAGIC)];
-        ssize_t size = pread(fd, magic, sizeof(magic), 0);
+        unsigned char header[HEADER_SIZE] = {0};
+        ssize_t size = pread(fd, header, sizeof(header), 0);
 
         if (size < 0)
                 return ledger_file_refuse(ret_message, -errno, "%s: %s", path, strerror(errno));
-        if (size == (ssize_t)sizeof(magic) && memcmp(magic, SQLITE_MAGIC, sizeof(magic)) == 0)
+        if (memcmp(header, SQLITE_MAGIC, sizeof(SQLITE_MAGIC)) == 0) {
+                if (has_wal(path, header))
+                        return ledger_file_refuse(
+                                ret_message, -EBADMSG,
+                                "%s: its newest entries are in the -wal file beside it; verify an "
+                                "export instead, or join both by opening a copy of them with sqlite3",
+                                path);
                 return open_database(file, path, ret_message);
-        if (size > 0 && magic[0] != '{') /* an empty file is the export of an empty ledger */
+        }
+        if (size > 0 && header[0] != '{') /* an empty file is the export of an empty ledger */
                 return ledger_file_refuse(ret_message, -EBADMSG,
                                           "%s: is neither an SQLite ledger nor one in JSON lines", path);
         file->lines = calloc(1, sizeof(*file->lines));
@@ -214,9 +232,9 @@ static int next_line(LedgerFile *file, uint64_t *ret_index, const char **ret_tex
 }
 
 int ledger_file_next(LedgerFile *file, uint64_t *ret_index, const char **ret_text, size_t *ret_size) {
-        const char *text;
-        uint64_t index;
-        size_t size;
+        const char *text = NULL;
+        uint64_t index = 0;
+        size_t size = 0;
         int r;
 
         r = file->db ? next_row(file, &index, &text, &size) : next_line(file, &index, &text, &size);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Two ways to know: a running alarm of this process (login(1), ftp daemons), and the age of the process
+ * that sshd forked for this connection.
+ */
+#include "pam_peerauth/limit.h"
+
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "common/protocol.h"
+#include "pam_peerauth/process.h"
+
+/* For the message with the outcome, the modules after us, and the clock ticks in which ages are known. */
+#define LIMIT_MARGIN_USEC       (5 * PEERAUTH_USEC_PER_SEC)
+#define LIMIT_SSHD_DEFAULT_USEC (120 * PEERAUTH_USEC_PER_SEC)
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+        return a < b ? a : b;
+}
+
+static uint64_t alarm_left_usec(void) {
+        struct itimerval timer = {0};
+
+        if (getitimer(ITIMER_REAL, &timer) < 0 || (timer.it_value.tv_sec == 0 && timer.it_value.tv_usec == 0))
+                return LIMIT_NONE;
+        return (uint64_t)timer.it_value.tv_sec * PEERAUTH_USEC_PER_SEC + (uint64_t)timer.it_value.tv_usec;
+}
+
+/*
+ * How long the login has lasted. A parent that is older than a login may be is the listener (the
+ * "password" method asks PAM in the connection's own process): then our own age counts.
+ */
+static uint64_t login_age_usec(uint64_t grace_usec) {
+        uint64_t age;
+
+        if (process_parent_is_sshd() && process_age_usec(getppid(), &age) >= 0 && age < grace_usec)
+                return age;
+        return process_age_usec(getpid(), &age) >= 0 ? age : 0;
+}
+
+static uint64_t grace_left_usec(const char *service, const Options *options) {
+        uint64_t grace = options->grace_usec, age;
+
+        if (grace == OPTIONS_GRACE_UNSET)
+                grace = strcmp(service, "sshd") == 0 ? LIMIT_SSHD_DEFAULT_USEC : 0;
+        if (grace == 0)
+                return LIMIT_NONE;
+        age = login_age_usec(grace);
+        return age < grace ? grace - age : 0;
+}
+
+uint64_t limit_left_usec(const char *service, const Options *options) {
+        uint64_t left = earlier(alarm_left_usec(), grace_left_usec(service, options));
+
+        if (left == LIMIT_NONE)
+                return LIMIT_NONE;
+        return left > LIMIT_MARGIN_USEC ? left - LIMIT_MARGIN_USEC : 0;
+}

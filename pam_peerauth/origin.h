@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Whose login this is and where it comes from: the PAM items, made fit for the broker.
+ *
+ * MUST 1: the account name goes out byte for byte as PAM holds it, or the login is refused; it is never
+ *         shortened or rewritten into another account's name (attack A7). So does the service, because it
+ *         selects the rule.
+ * MUST 2: the name is compared with PAM's once more after the decision (attack A6), on a copy of our own.
+ */
+#pragma once
+
+#include <security/pam_modules.h>
+#include <stdbool.h>
+
+#include "common/client.h"
+
+/* All owned; user and service are never NULL once read. */
+typedef struct Origin {
+        char *user, *service, *tty, *rhost, *ruser;
+} Origin;
+
+/*
+ * Returns 0 and *ret_origin, to be released by origin_done(); -EINVAL if the name or the service is missing,
+ * empty, too long or not plain text; -ENOMEM. *ret_what then names the item.
+ */
+int origin_read(pam_handle_t *pamh, Origin *ret_origin, const char **ret_what);
+void origin_done(Origin *origin);
+
+/* Whether PAM still holds the same account name. */
+bool origin_same_user(pam_handle_t *pamh, const Origin *origin);
+
+/* Whether the login serves the review itself, which would recurse for ever: polkit asks for a password. */
+bool origin_is_review(pam_handle_t *pamh);
+
+/* The view that the client sends; lives as long as origin. */
+ClientLogin origin_login(const Origin *origin, uint64_t time_left_usec);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the person sees: the code, once, and how it ended.
+ *
+ * Front ends differ in what they do with a message, so the form depends on the PAM service. PAM_SILENT is
+ * not obeyed: sudo always sets it, and a login whose code is not shown cannot be approved.
+ *
+ * MUST 1: the code is shown exactly once and wiped from every buffer of this file.
+ * MUST 2: what a person types here is never looked at, and wiped.
+ */
+#pragma once
+
+#include <security/pam_modules.h>
+#include <stdint.h>
+
+#include "common/client.h"
+#include "pam_peerauth/outcome.h"
+
+/* 0, or -ECANCELED if the conversation failed: the person gave up, or cannot be shown anything. */
+int show_code(pam_handle_t *pamh, const char *service, const ClientCreated *created, uint64_t left_usec);
+
+/* The time left at which the next line of the countdown is due, below left_usec; 0: none. */
+uint64_t show_next_mark(const char *service, uint64_t left_usec);
+/* 0 or -ECANCELED. */
+int show_left(pam_handle_t *pamh, uint64_t left_usec);
+
+/* A failure to say how it ended changes nothing about that. */
+void show_outcome(pam_handle_t *pamh, const Outcome *outcome);

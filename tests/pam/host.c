@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A program that authenticates somebody through PAM, as login or sudo do, and tells the tests what
+ * happened: one JSON object a line on standard output.
+ *
+ *   {"message": STYLE, "text": TEXT}        each message of the conversation, at once
+ *   {"result": CODE, ...}                   what PAM, or with --direct the module itself, returned
+ *
+ * It stands for the programs around the module, and so is allowed to be strange: it can change the
+ * account name during the conversation, close all descriptors, load and unload the module a thousand
+ * times, or let the n-th call of the C library fail (with the library that faults.c makes, preloaded).
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <security/pam_appl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+enum { ARGS_MAX = 16, FD_MAX = 1024, FAULT_NOT_MET = 42 };
+
+static struct {
+        const char *user, *service, *confdir, *direct, *tty, *rhost, *ruser, *answer, *rename;
+        const char *args[ARGS_MAX];
+        int n_args, repeat, first_fault, last_fault, alarm, fail_message;
+        bool eof, wait_enter, threads, close_all, catch_signals, setcred_only, account_only, after;
+} options = {.user = "root", .service = "peerauth-test", .answer = "", .repeat = 1, .fail_message = -1};
+
+/* libpam's log lines come here instead of to the machine's log. */
+void syslog(int priority, const char *format, ...) {
+        va_list ap;
+
+        fprintf(stderr, "SYSLOG(%d): ", priority & LOG_PRIMASK);
+        va_start(ap, format);
+        vfprintf(stderr, format, ap);
+        va_end(ap);
+        fputc('\n', stderr);
+}
+
+void __syslog_chk(int priority, int flag, const char *format, ...) {
+        va_list ap;
+
+        (void)flag;
+        fprintf(stderr, "SYSLOG(%d): ", priority & LOG_PRIMASK);
+        va_start(ap, format);
+        vfprintf(stderr, format, ap);
+        va_end(ap);
+        fputc('\n', stderr);
+}
+
+static pam_handle_t *current;
+static int fault; /* which call fails in the next attempt; 0: none */
+static bool fault_hit;
+static int messages_seen;
+
+static void print_json(const char *text) {
+        putchar('"');
+        for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+                if (*c == '"' || *c == '\\' || *c < 0x20 || *c >= 0x7f)
+                        printf("\\u%04x", *c);
+                else
+                        putchar(*c);
+        putchar('"');
+}
+
+static void wait_for_enter(void) {
+        char c;
+
+        while (read(STDIN_FILENO, &c, 1) == 1 && c != '\n')
+                ;
+}
+
+static int converse(int n, const struct pam_message **messages, struct pam_response **ret, void *data) {
+        struct pam_response *responses = calloc((size_t)n, sizeof(*responses));
+
+        (void)data;
+        if (!responses)
+                return PAM_BUF_ERR;
+        for (int i = 0; i < n; i++) {
+                bool prompt = messages[i]->msg_style == PAM_PROMPT_ECHO_OFF ||
+                              messages[i]->msg_style == PAM_PROMPT_ECHO_ON;
+
+                printf("{\"message\": %d, \"text\": ", messages[i]->msg_style);
+                print_json(messages[i]->msg);
+                printf("}\n");
+                fflush(stdout);
+                if (options.rename)
+                        (void)pam_set_item(current, PAM_USER, options.rename);
+                if (messages_seen++ == options.fail_message) {
+                        free(responses);
+                        return PAM_CONV_ERR;
+                }
+                if (prompt && options.wait_enter)
+                        wait_for_enter();
+                if (prompt && !options.eof)
+                        responses[i].resp = strdup(options.answer);
+        }
+        *ret = responses;
+        return PAM_SUCCESS;
+}
+
+typedef int (*Entry)(pam_handle_t *pamh, int flags, int argc, const char **argv);
+
+static void arm_fault(void) {
+        void (*arm)(int);
+
+        *(void **)&arm = dlsym(RTLD_DEFAULT, "faults_arm");
+        if (fault && arm)
+                arm(fault);
+}
+
+static void disarm_fault(void) {
+        int (*disarm)(void);
+
+        *(void **)&disarm = dlsym(RTLD_DEFAULT, "faults_disarm");
+        if (fault && disarm)
+                fault_hit = disarm();
+}
+
+/* The module's own answer, which the rules of a stack would change. */
+static int call_directly(pam_handle_t *pamh) {
+        void *module = dlopen(options.direct, RTLD_NOW | RTLD_LOCAL);
+        Entry entry = NULL;
+        int r;
+
+        if (module)
+                *(void **)&entry = dlsym(module,
+                                         options.setcred_only ? "pam_sm_setcred" : "pam_sm_authenticate");
+        if (!entry) {
+                fprintf(stderr, "%s\n", dlerror());
+                return -1;
+        }
+        arm_fault();
+        r = entry(pamh, 0, options.n_args, options.args);
+        disarm_fault();
+        (void)dlclose(module);
+        return r;
+}
+
+static int call(pam_handle_t *pamh) {
+        int r;
+
+        if (options.direct)
+                return call_directly(pamh);
+        if (options.setcred_only)
+                return pam_setcred(pamh, PAM_ESTABLISH_CRED);
+        if (options.account_only)
+                return pam_acct_mgmt(pamh, 0);
+        arm_fault();
+        r = pam_authenticate(pamh, 0);
+        disarm_fault();
+        return r;
+}
+
+static int attempt(void) {
+        const struct pam_conv conversation = {.conv = converse};
+        int r;
+
+        messages_seen = 0;
+        r = options.confdir ? pam_start_confdir(options.service, options.user, &conversation, options.confdir,
+                                                &current)
+                            : pam_start(options.service, options.user, &conversation, &current);
+        if (r != PAM_SUCCESS) {
+                fprintf(stderr, "pam_start: %d\n", r);
+                return -1;
+        }
+        if (options.tty)
+                (void)pam_set_item(current, PAM_TTY, options.tty);
+        if (options.rhost)
+                (void)pam_set_item(current, PAM_RHOST, options.rhost);
+        if (options.ruser)
+                (void)pam_set_item(current, PAM_RUSER, options.ruser);
+        r = call(current);
+        if (options.after) {
+                /* The same handle again, and what an approval must not carry over to. */
+                printf("{\"setcred\": %d, ", pam_setcred(current, PAM_ESTABLISH_CRED));
+                printf("\"account\": %d, ", pam_acct_mgmt(current, 0));
+                printf("\"session\": %d}\n", pam_open_session(current, 0));
+                fflush(stdout);
+                r = call(current);
+        }
+        (void)pam_end(current, r);
+        return r;
+}
+
+static int count_fds(void) {
+        int n = 0;
+
+        for (int fd = 0; fd < FD_MAX; fd++)
+                n += fcntl(fd, F_GETFD) >= 0;
+        return n;
+}
+
+static bool same_mask(const sigset_t *a, const sigset_t *b) {
+        for (int signo = 1; signo < SIGRTMAX; signo++)
+                if (sigismember(a, signo) != sigismember(b, signo))
+                        return false;
+        return true;
+}
+
+static volatile sig_atomic_t caught;
+
+static void on_signal(int signo) {
+        caught = signo;
+}
+
+static void report(int result, int fds, const struct mallinfo2 *heap, const sigset_t *mask) {
+        struct mallinfo2 now = mallinfo2();
+        sigset_t mask_now;
+
+        (void)pthread_sigmask(SIG_BLOCK, NULL, &mask_now);
+        printf("{\"result\": %d, \"fds\": %d, \"heap\": %ld, \"mask_kept\": %s, \"caught\": %d}\n", result,
+               count_fds() - fds, (long)now.uordblks - (long)heap->uordblks,
+               same_mask(mask, &mask_now) ? "true" : "false", (int)caught);
+        fflush(stdout);
+}
+
+/* One child for each n, so that one failure does not lead to the next. */
+static void run_faults(void) {
+        bool done = false;
+
+        if (!dlsym(RTLD_DEFAULT, "faults_arm")) {
+                fprintf(stderr, "the fault library is not preloaded\n");
+                exit(2);
+        }
+        for (fault = options.first_fault; fault <= options.last_fault && !done; fault++) {
+                int status;
+                pid_t pid = fork();
+
+                if (pid == 0) {
+                        int r = attempt();
+
+                        printf("{\"fault\": %d, \"hit\": %d, \"result\": %d}\n", fault, fault_hit, r);
+                        fflush(stdout);
+                        _exit(fault_hit ? 0 : FAULT_NOT_MET);
+                }
+                if (waitpid(pid, &status, 0) != pid)
+                        exit(2);
+                done = WIFEXITED(status) && WEXITSTATUS(status) == FAULT_NOT_MET;
+                if (WIFSIGNALED(status))
+                        printf("{\"fault\": %d, \"hit\": 1, \"signal\": %d}\n", fault, WTERMSIG(status));
+                fflush(stdout);
+        }
+}
+
+static void *run_thread(void *data) {
+        (void)data;
+        (void)usleep(1000);
+        return NULL;
+}
+
+static void parse(int argc, char **argv) {
+        static const struct option longs[] = {
+                {"user", 1, 0, 'u'},       {"confdir", 1, 0, 'D'},    {"service", 1, 0, 's'},
+                {"direct", 1, 0, 'd'},     {"arg", 1, 0, 'a'},        {"tty", 1, 0, 't'},
+                {"rhost", 1, 0, 'h'},      {"ruser", 1, 0, 'r'},      {"answer", 1, 0, 'A'},
+                {"rename", 1, 0, 'R'},     {"repeat", 1, 0, 'n'},     {"first-fault", 1, 0, 'f'},
+                {"last-fault", 1, 0, 'F'}, {"alarm", 1, 0, 'l'},      {"fail-message", 1, 0, 'm'},
+                {"eof", 0, 0, 'e'},        {"wait-enter", 0, 0, 'w'}, {"threads", 0, 0, 'T'},
+                {"close-all", 0, 0, 'c'},  {"catch", 0, 0, 'C'},      {"setcred", 0, 0, 'S'},
+                {"account", 0, 0, 'U'},    {"after", 0, 0, 'z'},      {0},
+        };
+
+        for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;)
+                switch (c) {
+                case 'D':
+                        options.confdir = optarg;
+                        break;
+                case 'u':
+                        options.user = optarg;
+                        break;
+                case 's':
+                        options.service = optarg;
+                        break;
+                case 'd':
+                        options.direct = optarg;
+                        break;
+                case 'a':
+                        options.args[options.n_args++ % ARGS_MAX] = optarg;
+                        break;
+                case 't':
+                        options.tty = optarg;
+                        break;
+                case 'h':
+                        options.rhost = optarg;
+                        break;
+                case 'r':
+                        options.ruser = optarg;
+                        break;
+                case 'A':
+                        options.answer = optarg;
+                        break;
+                case 'R':
+                        options.rename = optarg;
+                        break;
+                case 'n':
+                        options.repeat = atoi(optarg);
+                        break;
+                case 'f':
+                        options.first_fault = atoi(optarg);
+                        break;
+                case 'F':
+                        options.last_fault = atoi(optarg);
+                        break;
+                case 'l':
+                        options.alarm = atoi(optarg);
+                        break;
+                case 'm':
+                        options.fail_message = atoi(optarg);
+                        break;
+                case 'e':
+                        options.eof = true;
+                        break;
+                case 'w':
+                        options.wait_enter = true;
+                        break;
+                case 'T':
+                        options.threads = true;
+                        break;
+                case 'c':
+                        options.close_all = true;
+                        break;
+                case 'C':
+                        options.catch_signals = true;
+                        break;
+                case 'S':
+                        options.setcred_only = true;
+                        break;
+                case 'U':
+                        options.account_only = true;
+                        break;
+                case 'z':
+                        options.after = true;
+                        break;
+                default:
+                        exit(2);
+                }
+}
+
+static void prepare(void) {
+        pthread_t threads[4];
+
+        if (options.alarm)
+                (void)alarm((unsigned)options.alarm);
+        if (options.catch_signals) {
+                struct sigaction action = {.sa_handler = on_signal};
+
+                (void)sigaction(SIGINT, &action, NULL);
+                (void)sigaction(SIGTERM, &action, NULL);
+        }
+        for (size_t i = 0; options.threads && i < sizeof(threads) / sizeof(threads[0]); i++)
+                if (pthread_create(&threads[i], NULL, run_thread, NULL) == 0)
+                        (void)pthread_detach(threads[i]);
+        if (options.close_all)
+                for (int fd = 0; fd < FD_MAX; fd++)
+                        if (fd != STDOUT_FILENO)
+                                (void)close(fd);
+}
+
+int main(int argc, char **argv) {
+        struct mallinfo2 heap = {0};
+        sigset_t mask;
+        int fds = 0, r = -1;
+
+        parse(argc, argv);
+        prepare();
+        (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);
+        if (options.last_fault) {
+                run_faults();
+                return 0;
+        }
+        /* The first round is not counted: libraries are loaded and set up once. */
+        for (int i = 0; i < options.repeat; i++) {
+                if (i == 0 || i == options.repeat / 2) {
+                        fds = count_fds();
+                        heap = mallinfo2();
+                }
+                r = attempt();
+        }
+        report(r, fds, &heap, &mask);
+        return 0;
+}

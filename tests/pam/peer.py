@@ -1,0 +1,196 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An attacker who has got hold of the broker's name, or of a place on the bus beside it.
+
+usage: peer.py SOCKET CREATE WAIT
+
+CREATE and WAIT say how the two calls are answered. It prints "ready", then a line for each call.
+"""
+
+import socket
+import struct
+import sys
+import time
+
+from jeepney import DBusAddress, HeaderFields, MessageType, new_error, new_method_return, new_signal
+from jeepney import new_method_call
+from jeepney.io.blocking import open_dbus_connection
+
+NAME = "org.peerauth.PeerAuth1"
+ID = "0123456789abcdef0123456789abcdef"
+CODE = "482913"
+
+
+def boottime(seconds=0):
+    return int((time.clock_gettime(time.CLOCK_BOOTTIME) + seconds) * 1e6)
+
+
+DETAILS = {
+    "needed": ("u", 1),
+    "reachable": ("u", 1),
+    "reviewers": ("s", "1 of peerauth-reviewers"),
+    "message": ("s", ""),
+    "rule": ("s", "test"),
+}
+
+
+def created(outcome="pending", ident=ID, code=CODE, seconds=60, details=DETAILS):
+    return "ssst" + "a{sv}", (outcome, ident, code, boottime(seconds), details)
+
+
+def decided(word, **details):
+    return "sa{sv}", (word, details)
+
+
+# name -> (signature, body), made when the call comes because of the deadline
+CREATE = {
+    "pending": created,
+    "soon": lambda: created(seconds=2),
+    "past": lambda: created(seconds=-10),
+    "zero": lambda: ("ssst" + "a{sv}", ("pending", ID, CODE, 0, DETAILS)),
+    "endless": lambda: ("ssst" + "a{sv}", ("pending", ID, CODE, 2**64 - 1, DETAILS)),
+    "exempt": lambda: created("exempt", "", ""),
+    "denied": lambda: created("denied", "", "", details={"message": ("s", "No."), "rule": ("s", "r")}),
+    "approved": lambda: created("approved"),
+    "expired": lambda: created("expired"),
+    "unknown-word": lambda: created("granted"),
+    "upper-case": lambda: created("APPROVED"),
+    "empty-word": lambda: created(""),
+    "short-id": lambda: created(ident="0123"),
+    "odd-id": lambda: created(ident="0123456789ABCDEF0123456789ABCDEF"),
+    "no-code": lambda: created(code=""),
+    "odd-code": lambda: created(code="48291x"),
+    "long-code": lambda: created(code="4829134"),
+    "empty-body": lambda: ("", ()),
+    "only-word": lambda: ("s", ("approved",)),
+    "numbers": lambda: ("u", (0,)),
+    "boolean": lambda: ("b", (True,)),
+    "variant": lambda: ("v", (("s", "approved"),)),
+    "wrong-detail": lambda: created(details={**DETAILS, "needed": ("s", "one")}),
+    "nested": lambda: created(details={**DETAILS, "reviewers": ("a{sv}", {"x": ("s", "y")})}),
+    "effects": lambda: created(
+        details={**DETAILS, "reviewers": ("s", "\x1b]0;x\x07\x1b[2J" + "\u202e" + "x" * 5000 + "\nCode 111 111")}
+    ),
+}
+
+WAIT = {
+    "approved": lambda: decided("approved", by=("as", ["bob"]), note=("s", "seen at the desk")),
+    "denied": lambda: decided("denied", by=("as", ["bob"]), note=("s", "not her")),
+    "expired": lambda: decided("expired"),
+    "cancelled": lambda: decided("cancelled"),
+    "pending": lambda: decided("pending"),
+    "exempt": lambda: decided("exempt"),
+    "unknown-word": lambda: decided("granted"),
+    "upper-case": lambda: decided("Approved"),
+    "padded": lambda: decided("approved "),
+    "empty-word": lambda: decided(""),
+    "empty-body": lambda: ("", ()),
+    "only-word": lambda: ("s", ("approved",)),
+    "boolean": lambda: ("b", (True,)),
+    "number": lambda: ("u", (3,)),
+    "variant": lambda: ("v", (("s", "approved"),)),
+    "array": lambda: ("as", (["approved"],)),
+    "wrong-by": lambda: decided("approved", by=("s", "bob")),
+    "wrong-note": lambda: decided("approved", note=("u", 1)),
+    "effects": lambda: decided(
+        "denied", by=("as", ["b\x1b[31mob"]), note=("s", "\x1b]0;x\x07\u202e\n" + "n" * 10000)
+    ),
+}
+
+
+def send_frame(connection, message):
+    connection.send(message)
+
+
+def answer(connection, message, signature, body):
+    send_frame(connection, new_method_return(message, signature, body))
+
+
+def forge(connection, victim):
+    """What a stranger may try: a verdict as a signal, and as a reply that nobody asked him for."""
+    broker = DBusAddress("/org/peerauth/PeerAuth1", bus_name=victim, interface=NAME + ".Requester")
+    for member in ("Decided", "RequestChanged", "WaitDecision"):
+        send_frame(connection, _to(victim, new_signal(broker, member, "sa{sv}", ("approved", {}))))
+    for serial in range(1, 8):
+        reply = new_method_return(new_method_call(broker, "WaitDecision"), "sa{sv}", ("approved", {}))
+        reply.header.fields[HeaderFields.reply_serial] = serial
+        reply.header.fields[HeaderFields.destination] = victim
+        send_frame(connection, reply)
+
+
+def _to(victim, message):
+    message.header.fields[HeaderFields.destination] = victim
+    return message
+
+
+def garbage(connection, victim):
+    """A reply whose body is not what its header says, put on the wire by hand."""
+    connection.sock.sendall(b"l\x02\x00\x01" + struct.pack("<III", 64, 9, 0) + b"\xff" * 64)
+
+
+def take_name(connection):
+    bus = DBusAddress("/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus")
+    # DBUS_NAME_FLAG_ALLOW_REPLACEMENT | DBUS_NAME_FLAG_REPLACE_EXISTING
+    reply = connection.send_and_get_reply(new_method_call(bus, "RequestName", "su", (NAME, 3)))
+    assert reply.body == (1,), reply
+
+
+def act(connection, message, how, table):
+    victim = message.header.fields[HeaderFields.sender]
+    if how in table:
+        answer(connection, message, *table[how]())
+    elif how.startswith("error="):
+        send_frame(connection, new_error(message, how.removeprefix("error="), "s", ("because \x1b[2J it is so",)))
+    elif how.startswith("late="):
+        seconds, _, then = how.removeprefix("late=").partition(",")
+        time.sleep(float(seconds))
+        act(connection, message, then, table)
+    elif how == "flood":
+        address = DBusAddress("/x", bus_name=victim, interface="x.y")
+        end = time.monotonic() + 8
+        while time.monotonic() < end:
+            send_frame(connection, _to(victim, new_signal(address, "Z", "s", ("z" * 1000,))))
+    elif how == "garbage":
+        garbage(connection, victim)
+    elif how == "die":
+        sys.exit(0)
+    elif how == "disown":
+        bus = DBusAddress("/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus")
+        connection.send_and_get_reply(new_method_call(bus, "ReleaseName", "s", (NAME,)))
+    elif how == "swap":
+        answer(connection, message, *WAIT["approved"]())
+    elif how != "silence":
+        raise SystemExit(f"unknown behaviour {how}")
+
+
+def main():
+    path, create, wait = sys.argv[1:]
+    connection = open_dbus_connection(f"unix:path={path}")
+    if create == "bystander":
+        print("ready", flush=True)
+        while True:  # wait holds the victims' unique names: every one that this bus may give next
+            for number in range(2, 30):
+                try:
+                    forge(connection, f":1.{number}")
+                except (BrokenPipeError, ConnectionResetError):
+                    return
+            time.sleep(0.05)
+    take_name(connection)
+    print("ready", flush=True)
+    while True:
+        message = connection.receive()
+        if message.header.message_type != MessageType.method_call:
+            continue
+        member = message.header.fields[HeaderFields.member]
+        print(member, flush=True)
+        if member == "CreateRequest":
+            act(connection, message, create, CREATE)
+        elif member == "WaitDecision":
+            act(connection, message, wait, WAIT)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (KeyboardInterrupt, ConnectionResetError, socket.error):
+        pass

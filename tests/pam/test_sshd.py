@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The module inside a real sshd and the real broker, in a mount namespace that hides /etc/pam.d.
+
+The stack is the module alone: what is tested is the conversation and the wait, not the password.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pexpect
+import pytest
+
+import support
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a mount namespace"),
+    pytest.mark.skipif(not shutil.which("sshd"), reason="needs openssh-server"),
+    pytest.mark.skipif(support.SANITIZED, reason="sshd cannot load a sanitized module"),
+]
+
+SSHD_CONFIG = """Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host_key
+PidFile none
+UsePAM yes
+PermitRootLogin yes
+StrictModes no
+KbdInteractiveAuthentication yes
+PasswordAuthentication {password}
+PubkeyAuthentication no
+PrintMotd no
+LoginGraceTime {grace}
+ForceCommand echo logged-in; exit 7
+LogLevel VERBOSE
+"""
+
+
+class Sshd:
+    def __init__(self, host, folder, grace=120, password="no", options=""):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        # The module gives no credentials: without a second module pam_setcred() would fail.
+        others = [f"{stage} required pam_permit.so" for stage in ("auth", "account", "session")]
+        host.stack(f"auth required MODULE debug {options}", *others, service="sshd")
+        config = folder / "sshd_config"
+        config.write_text(SSHD_CONFIG.format(port=self.port, folder=folder, grace=grace, password=password))
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "host_key"], check=True)
+        script = 'mount --bind "$1" /etc/pam.d; mount -t tmpfs none /run; mkdir -m 0755 /run/sshd; exec "$2" -D -e -f "$3"'
+        self.log = folder / "sshd.log"
+        self.process = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh"]
+            + [str(host.services), shutil.which("sshd"), str(config)],
+            stderr=open(self.log, "w"),
+        )
+        self.clients = []
+        support.wait_for(self._listens, what="sshd")
+
+    def _listens(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def login(self, method="keyboard-interactive"):
+        client = pexpect.spawn(
+            "ssh",
+            ["-F", "none", "-p", str(self.port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+            + ["-o", f"PreferredAuthentications={method}", "-o", "NumberOfPasswordPrompts=1", "root@127.0.0.1"],
+            timeout=20,
+            encoding="utf-8",
+        )
+        self.clients.append(client)
+        return client
+
+    def stop(self):
+        for client in self.clients:
+            client.close(force=True)
+        # The listener; the processes of a connection end with their client.
+        self.process.terminate()
+        self.process.wait()
+
+
+@pytest.fixture
+def sshd(host, broker, tmp_path):
+    started = []
+
+    def start(**keywords):
+        started.append(Sshd(host, tmp_path, **keywords))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+def read_code(client):
+    client.expect(r"Code (\d{3}) (\d{3}): ")
+    code = client.match.group(1) + client.match.group(2)
+    client.expect("then wait. ")
+    return code
+
+
+def test_approved(sshd, broker):
+    client = sshd().login()
+    code = read_code(client)
+    client.sendline()
+    reviewer = broker.reviewer()
+    request = reviewer.request()
+    assert (request["service"], request["user"], request["rhost"]) == ("sshd", "root", "127.0.0.1")
+    time.sleep(0.5)
+    assert reviewer.ask("approve", request["id"], code)["state"] == "approved"
+    client.expect("logged-in")
+    client.expect(pexpect.EOF)
+    client.close()
+    assert client.exitstatus == 7
+
+
+def test_approved_before_enter(sshd, broker):
+    client = sshd().login()
+    code = read_code(client)
+    reviewer = broker.reviewer()
+    reviewer.ask("approve", reviewer.request()["id"], code)
+    client.sendline("anything")
+    client.expect("logged-in")
+
+
+def test_denied(sshd, broker):
+    client = sshd().login()
+    read_code(client)
+    client.sendline()
+    reviewer = broker.reviewer()
+    reviewer.ask("deny", reviewer.request()["id"], "no")
+    client.expect("Permission denied|Too many authentication failures")
+    assert "logged-in" not in client.before
+
+
+def expect_taken_back(reviewer, ident, code):
+    support.wait_for(lambda: not reviewer.requests(), 2, "the end of the request")
+    assert "error" in reviewer.ask("approve", ident, code)
+
+
+def test_client_vanishes_during_the_wait(sshd, broker):
+    """TCP is dropped after Enter, while nobody in sshd reads (attack A14)."""
+    client = sshd().login()
+    code = read_code(client)
+    client.sendline()
+    reviewer = broker.reviewer()
+    ident = reviewer.request()["id"]
+    time.sleep(1)
+    client.kill(signal.SIGKILL)
+    expect_taken_back(reviewer, ident, code)
+
+
+def test_client_vanishes_at_the_prompt(sshd, broker):
+    client = sshd().login()
+    code = read_code(client)
+    reviewer = broker.reviewer()
+    ident = reviewer.request()["id"]
+    client.kill(signal.SIGKILL)
+    expect_taken_back(reviewer, ident, code)
+
+
+def connection_process(server):
+    """The process of sshd that holds the connection and its grace alarm."""
+    text = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True).stdout
+    return int(re.search(rf"(\d+) +{server.process.pid} sshd: \S+ \[priv\]", text).group(1))
+
+
+def test_monitor_is_killed_during_the_wait(sshd, broker):
+    """The process that asks PAM is its child, and would go on waiting for nobody."""
+    server = sshd()
+    client = server.login()
+    code = read_code(client)
+    client.sendline()
+    reviewer = broker.reviewer()
+    ident = reviewer.request()["id"]
+    time.sleep(0.5)
+    os.kill(connection_process(server), signal.SIGKILL)
+    expect_taken_back(reviewer, ident, code)
+
+
+def test_wait_fits_into_the_grace_time(sshd, broker):
+    """With grace= as in sshd_config, the module gives up before sshd does, and says so."""
+    server = sshd(grace=20, options="grace=20")
+    client = server.login()
+    client.expect(r"Valid (\d+) s\.")
+    assert 8 <= int(client.match.group(1)) <= 12  # 20 - margin 5 - slack 3 - a little
+    client.expect("then wait. ")
+    client.sendline()
+    client.expect("Permission denied|Too many authentication failures|Nobody decided", timeout=25)
+    client.expect(pexpect.EOF)
+    assert "Timeout before authentication" not in server.log.read_text()
+
+
+def test_grace_time_runs_out(sshd, broker):
+    """An administrator who forgot grace=: sshd ends the login, and the request must go too (attack A14)."""
+    client = sshd(grace=8).login()
+    code = read_code(client)
+    client.sendline()
+    reviewer = broker.reviewer()
+    ident = reviewer.request()["id"]
+    client.expect(pexpect.EOF)
+    expect_taken_back(reviewer, ident, code)
+
+
+def test_password_method_is_refused_at_once(sshd, broker):
+    """It would show the code only after the login: nobody could ever be approved."""
+    client = sshd(password="yes").login("password")
+    client.expect("assword: ")
+    client.sendline("secret")
+    started = time.monotonic()
+    client.expect("Permission denied|Too many authentication failures")
+    assert time.monotonic() - started < 5
+    assert broker.reviewer().requests() == []
