@@ -48,6 +48,7 @@ NOTIFIER_OBJ := $(call objects,notifier) $(COMMON)
 UNIT_OBJ     := $(filter-out %/main.o,$(call objects,broker)) $(COMMON)
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 BENCHES      := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
+FUZZERS      := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 SUPPORT      := $(patsubst tests/support/%.c,$(B)/tests/support/%,$(wildcard tests/support/*.c))
 
 MODULE   := $(B)/pam_peerauth.so
@@ -88,7 +89,7 @@ bench: ## speed and memory, as ratios to a floor measured in the same run
 	$(Q)$(MAKE) --no-print-directory all test-programs
 	@tests/bench/run
 
-test-programs: $(UNIT_TESTS) $(BENCHES) $(SUPPORT)
+test-programs: $(UNIT_TESTS) $(BENCHES) $(FUZZERS) $(SUPPORT)
 
 # A change of compiler or flags rebuilds everything below build/<variant>.
 $(B)/flags: FORCE
@@ -122,6 +123,8 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_OBJ)
 $(B)/tests/bench/% $(B)/tests/support/%: ALL_CFLAGS += -fno-sanitize=all
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(UNIT_OBJ)
 	$(call link,,$(LIBS.broker) -lpam)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(UNIT_OBJ)
+	$(call link,,$(LIBS.broker))
 $(B)/tests/support/%: $(B)/tests/support/%.o
 	$(call link,,$(call pkg,libsystemd) -lpam)
 comma := ,

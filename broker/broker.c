@@ -174,7 +174,10 @@ int broker_run(const BrokerOptions *options) {
         if (r >= 0) {
                 (void)sd_notify(0, "READY=1\nSTATUS=Serving");
                 r = sd_event_loop(broker.event);
-                if (r < 0)
+                if (r > 0) { /* sd_bus_set_exit_on_disconnect() */
+                        log_error("the connection to the system bus has ended");
+                        r = -ECONNRESET;
+                } else if (r < 0)
                         log_error("the event loop failed: %s", strerror(-r));
                 (void)sd_notify(0, "STOPPING=1");
         } else

@@ -131,7 +131,7 @@ static int method_cancel_request(sd_bus_message *m, void *userdata, sd_bus_error
 
 static const sd_bus_vtable requester_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("CreateRequest", SD_BUS_ARGS("a{sv}", login),
+        SD_BUS_METHOD_WITH_ARGS("CreateRequest", SD_BUS_ARGS("a{sv}", request),
                                 SD_BUS_RESULT("s", outcome, "s", id, "s", code, "t", deadline, "a{sv}", info),
                                 method_create_request, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
         SD_BUS_METHOD_WITH_ARGS("WaitDecision", SD_BUS_ARGS("s", id),

@@ -12,7 +12,6 @@
 #include "broker/flow_internal.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/text.h"
 
 /* The requester, by whatever name or through su or sudo (attack B10). */
 static bool review_is_self(const Caller *caller, const Request *request) {
@@ -78,8 +77,7 @@ const char *flow_why_not(const Caller *caller, const Request *request, const cha
 /* ---- votes ---- */
 
 typedef struct ReviewVote {
-        const char *id, *code; /* code is NULL for a denial */
-        char *note;
+        const char *id, *code, *note; /* code is NULL for a denial */
 } ReviewVote;
 
 static void review_refuse(Reply *reply, const char *error, const char *message) {
@@ -119,8 +117,8 @@ static void review_answer_wrong_code(Reply *reply, const Request *request) {
                                     "This is not the code of this request. It was the last try: the login is denied.");
         else
                 reply_prepare_error(reply, PEERAUTH_ERROR_CODE_MISMATCH,
-                                    "This is not the code of this request (%u more %s ends it). Ask the requester again.",
-                                    left, left == 1 ? "try" : "tries");
+                                    "This is not the code of this request (%s). Ask the requester again.",
+                                    left == 1 ? "one more wrong one ends it" : "two more wrong ones end it");
 }
 
 static void review_answer(Reply *reply, const Request *request, const RequestEvent *event, int r) {
@@ -150,8 +148,8 @@ static Request *review_find(Flow *flow, Reply *reply, const Caller *caller, cons
         }
         why_not = flow_why_not(caller, request, &error);
         if (why_not) {
-                log_info("%s (%s) was not allowed to review request %.8s of %s: %s", caller->account.name,
-                         caller->person_name, request->id, request->user, why_not);
+                log_info("uid %u (person %u) was not allowed to review request %.8s: %s", caller->uid,
+                         caller->person, request->id, why_not);
                 review_refuse(reply, error, why_not);
                 return NULL;
         }
@@ -186,17 +184,11 @@ static void review_vote(Flow *flow, Reply *reply, const Caller *caller, const Re
 
 void flow_approve(Flow *flow, Reply *reply, const Caller *caller, const char *id, const char *code,
                   const char *note) {
-        const ReviewVote vote = {.id = id, .code = code, .note = text_safe(note, PEERAUTH_NOTE_MAX)};
-
-        review_vote(flow, reply, caller, &vote);
-        free(vote.note);
+        review_vote(flow, reply, caller, &(ReviewVote){.id = id, .code = code, .note = note});
 }
 
 void flow_deny(Flow *flow, Reply *reply, const Caller *caller, const char *id, const char *note) {
-        const ReviewVote vote = {.id = id, .note = text_safe(note, PEERAUTH_NOTE_MAX)};
-
-        review_vote(flow, reply, caller, &vote);
-        free(vote.note);
+        review_vote(flow, reply, caller, &(ReviewVote){.id = id, .note = note});
 }
 
 /* ---- subscriptions ---- */

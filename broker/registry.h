@@ -29,7 +29,7 @@ typedef struct Request {
         char id[PEERAUTH_ID_HEX + 1];
         RequestState state;
         PolicyRule *rule;         /* a copy: a new policy does not change this request */
-        char *user, *service, *tty, *rhost, *ruser; /* safe text; "" if not known */
+        char *user, *service, *tty, *rhost, *ruser; /* as they came; "" if not known */
         bool verified;            /* created by root */
         uint64_t created_usec;    /* since the Unix epoch */
         unsigned code_slot;

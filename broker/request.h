@@ -9,7 +9,7 @@
  *
  * MUST 1: only an approval event that reaches the threshold leads to VERDICT_APPROVED.
  * MUST 2: a final state never changes.
- * MUST 3: an event at or after the deadline cannot approve; it expires the request (ATTACKS T2).
+ * MUST 3: an event at or after the deadline cannot approve; it expires the request (attack T2).
  * MUST 4: a person (human uid) counts once (B11); the requester's own uid never counts (B10).
  * MUST 5: the third wrong code denies the request (C3).
  */

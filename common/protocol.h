@@ -18,7 +18,7 @@
 /* The module never reads the address from its environment, which is hostile under su and sudo. */
 #define PEERAUTH_SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 
-/* Errors: "no such request" also covers requests that the caller may not see (ATTACKS B8). */
+/* Errors: "no such request" also covers requests that the caller may not see (attack B8). */
 #define PEERAUTH_ERROR_NO_SUCH_REQUEST "org.peerauth.PeerAuth1.Error.NoSuchRequest"
 #define PEERAUTH_ERROR_ALREADY_DECIDED "org.peerauth.PeerAuth1.Error.AlreadyDecided"
 #define PEERAUTH_ERROR_NOT_ELIGIBLE "org.peerauth.PeerAuth1.Error.NotEligible"

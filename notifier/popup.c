@@ -20,6 +20,16 @@
 #define CATEGORY "x-peerauth.login.request"
 #define ICON     "dialog-password"
 
+/* In the order in which servers show them. GNOME Shell shows three at most. */
+static const struct {
+        const char *action, *label;
+        PopupEvent event;
+} buttons[] = {
+        {"approve", "Approve", POPUP_APPROVE},
+        {"deny", "Deny", POPUP_DENY},
+        {"later", "Later", POPUP_LATER},
+};
+
 struct PopupDesk {
         PopupDeskEvents events;
         void *userdata;
@@ -207,22 +217,14 @@ static void on_closed(NotifyNotification *handle, void *userdata) {
         report(popup, POPUP_CLOSED);
 }
 
-static void on_approve(NotifyNotification *handle, char *action, void *userdata) {
-        (void)handle;
-        (void)action;
-        report(userdata, POPUP_APPROVE);
-}
+static void on_button(NotifyNotification *handle, char *action, void *userdata) {
+        PopupEvent event = POPUP_CLOSED; /* MUST 2 */
 
-static void on_deny(NotifyNotification *handle, char *action, void *userdata) {
         (void)handle;
-        (void)action;
-        report(userdata, POPUP_DENY);
-}
-
-static void on_later(NotifyNotification *handle, char *action, void *userdata) {
-        (void)handle;
-        (void)action;
-        report(userdata, POPUP_LATER);
+        for (size_t i = 0; i < G_N_ELEMENTS(buttons); i++)
+                if (strcmp(action, buttons[i].action) == 0)
+                        event = buttons[i].event;
+        report(userdata, event);
 }
 
 /* Writes what could be markup in the notation of text_safe(). dunst reads markup without saying so, unless
@@ -259,12 +261,11 @@ static NotifyNotification *build(const PopupDesk *desk, const PopupContent *cont
         if (content->tag)
                 notify_notification_set_hint(handle, "x-dunst-stack-tag", g_variant_new_string(content->tag));
         /* No "default" action: a click beside the buttons must not decide anything. */
-        if (popup && desk->buttons && content->decide && content->approve)
-                notify_notification_add_action(handle, "approve", "Approve", on_approve, popup, NULL);
-        if (popup && desk->buttons && content->decide) {
-                notify_notification_add_action(handle, "deny", "Deny", on_deny, popup, NULL);
-                notify_notification_add_action(handle, "later", "Later", on_later, popup, NULL);
-        }
+        for (size_t i = 0; i < G_N_ELEMENTS(buttons); i++)
+                if (popup && desk->buttons && content->decide &&
+                    (content->approve || buttons[i].event != POPUP_APPROVE))
+                        notify_notification_add_action(handle, buttons[i].action, buttons[i].label, on_button,
+                                                       popup, NULL);
         if (popup)
                 g_signal_connect(handle, "closed", G_CALLBACK(on_closed), popup);
         return handle;

@@ -98,13 +98,6 @@ def test_a_note_is_bounded_and_harmless(system):
     assert (verdict, details["note"]) == ("denied", "a\\x1b[2Jb\\u{202e}c\\x0ad")
 
 
-def approve_then(end):
-    def prepare(system, login):
-        end(system, login)
-
-    return prepare
-
-
 @pytest.mark.parametrize(("ended", "expected"), [
     ("approved", "AlreadyDecided"), ("denied", "AlreadyDecided"), ("expired", "Expired"), ("cancelled", "AlreadyDecided"),
 ])  # fmt: skip
@@ -184,7 +177,6 @@ def test_approve_and_leave_in_the_same_instant(system):
         else:
             login.client.sock.close()
             serial = bob.send_approve(login)
-            login.client.sock = __import__("socket").socket()
             login.client.leave()
         answer = outcome(bob, serial)
         until(lambda login=login: len(login.kinds()) >= 2, what="the end")
@@ -215,7 +207,7 @@ def trace(system, act):
         pytest.skip("strace is not installed")
     path = system.folder / "strace"
     strace = subprocess.Popen(
-        ["strace", "-f", "-tt", "-s", "800", "-e", "trace=fsync,fdatasync,pwrite64,write,sendmsg", "-o", path,
+        ["strace", "-f", "-tt", "-s", "5000", "-e", "trace=fsync,fdatasync,pwrite64,write,sendmsg", "-o", path,
          "-p", str(system.broker.pid)], stderr=subprocess.PIPE, text=True)  # fmt: skip
     line = strace.stderr.readline()
     if "attached" not in line:

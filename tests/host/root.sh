@@ -117,15 +117,17 @@ install_build() {
     [[ $HOST_INSTALL -ne 0 ]] || return 0
     make_install "$HOST_VARIANT" "$root"
     [[ $HOST_VARIANT != asan && $HOST_VARIANT != tsan ]] || fit_sanitizer
-    systemd-sysusers --root="$root" peerauth.conf
+    systemd-sysusers --root="$root" peerauth.conf 2>"$work/install.log" ||
+        die 125 "the accounts could not be made: $(tail -n 1 "$work/install.log")"
     systemctl --quiet --root="$root" enable peerauth-broker.service
     systemctl --quiet --root="$root" --global enable peerauth-notifier.service
     touch -r "$root/usr" "$root/etc/.updated" "$root/var/.updated"
 }
 
 make_install() {
-    if ! make -C "$HOST_SOURCE" --no-print-directory install VARIANT="$1" DESTDIR="$2" prefix=/usr \
-        >"$work/install.log" 2>&1 </dev/null; then
+    # Two hosts that start together must not both compile what is out of date.
+    if ! flock "$HOST_SOURCE/Makefile" make -C "$HOST_SOURCE" --no-print-directory install \
+        VARIANT="$1" DESTDIR="$2" prefix=/usr >"$work/install.log" 2>&1 </dev/null; then
         tail -n 30 "$work/install.log" >&2
         die 125 "make install VARIANT=$1 failed; its last lines are above"
     fi

@@ -18,6 +18,7 @@ import pexpect
 
 PASSWORD = "correct horse"
 SSH_PORT = 2222
+KNOWN_HOSTS = pathlib.Path("/run/sshd-test.known_hosts")
 # Account: the groups that make the person what the comment says.
 PEOPLE = {
     "alice": [],                      # logs in
@@ -62,8 +63,14 @@ def write_policy(text):
     path = pathlib.Path("/etc/peerauth/peerauth.conf")
     path.write_text(text)
     path.chmod(0o644)
+    loads = policy_loads()
     run("systemctl", "kill", "--signal=HUP", "peerauth-broker")
-    wait_for("policy in force", lambda: status()["policy_valid"])
+    wait_for("policy read again", lambda: policy_loads() > loads)
+
+
+def policy_loads():
+    """How often the broker has read its policy, with success or without."""
+    return len(re.findall(r"^(policy with|the policy was refused)", journal("peerauth-broker"), re.M))
 
 
 def status():
@@ -84,7 +91,9 @@ def start_sshd():
                       "PrintMotd no\nPrintLastLog no\n")
     os.makedirs("/run/sshd", exist_ok=True)
     run("systemd-run", "--unit=sshd-test", "/usr/sbin/sshd", "-D", "-e", "-f", str(config))
-    wait_for("sshd", lambda: run("ssh-keyscan", "-p", str(SSH_PORT), "127.0.0.1", check=False).stdout)
+    keys = wait_for("sshd", lambda: run("ssh-keyscan", "-t", "ed25519", "-p", str(SSH_PORT), "127.0.0.1",
+                                        check=False).stdout)
+    KNOWN_HOSTS.write_text(keys)
 
 
 class Terminal:
@@ -99,7 +108,7 @@ class Terminal:
 
     def expect(self, pattern, timeout=-1):
         self.child.expect(pattern, timeout=timeout)
-        return self.child.before + self.child.after
+        return self.child.before + (self.child.after if isinstance(self.child.after, str) else "")
 
     def send(self, line=""):
         self.child.send(line + "\r")
@@ -141,8 +150,7 @@ def logged_in(name, log=None):
 
 def ssh(name, log=None, password=PASSWORD, options=()):
     """ssh to the test sshd, up to the point where the password is sent."""
-    terminal = Terminal("/usr/bin/ssh", ["-p", str(SSH_PORT), "-o", "StrictHostKeyChecking=no",
-                                         "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+    terminal = Terminal("/usr/bin/ssh", ["-p", str(SSH_PORT), "-o", f"UserKnownHostsFile={KNOWN_HOSTS}",
                                          "-o", "NumberOfPasswordPrompts=1", *options, f"{name}@127.0.0.1"], log)
     terminal.expect("Password: ")
     terminal.send(password)
@@ -191,17 +199,35 @@ def journal(unit=None):
     return run("journalctl", "--no-pager", "--output=cat", *(["--unit", unit] if unit else [])).stdout
 
 
+DUNSTRC = pathlib.Path(__file__).resolve().parent.parent / "desktop" / "dunstrc"
+
+
+def click(display, button):
+    """A click on the notification, and on one of its buttons: dunst offers them in a menu (dmenu)."""
+    def xdotool(*args):
+        return run("xdotool", *args, check=False, env={"DISPLAY": display}).stdout.strip()
+
+    def menu():
+        return xdotool("search", "--onlyvisible", "--class", "dmenu")
+
+    xdotool("mousemove", "700", "60", "click", "1")
+    wait_for("the menu of buttons", menu)
+    time.sleep(0.3)  # until dmenu has the keyboard, which nothing tells
+    xdotool("type", button)
+    xdotool("key", "Return")
+    wait_for("the menu to close", lambda: not menu())
+
+
 @contextlib.contextmanager
-def desktop(person, name, display=":7", dunstrc=None):
+def desktop(person, name, display=":7", dunstrc=DUNSTRC):
     """Xvfb, dunst and the notifier in a logged-in person's own session."""
     run("mkdir", "-p", "/tmp/.X11-unix")
     run("chmod", "1777", "/tmp/.X11-unix")
     person.command(f"export DISPLAY={display}", name)
-    person.command(f"Xvfb {display} -screen 0 900x420x24 -nolisten tcp -ac >/tmp/xvfb.log 2>&1 &", name)
+    person.command(f"(Xvfb {display} -screen 0 900x420x24 -nolisten tcp -ac >/tmp/xvfb.log 2>&1 &)", name)
     wait_for("X server", lambda: run("xdpyinfo", "-display", display, check=False).returncode == 0)
-    run("xsetroot", "-display", display, "-solid", "#3b5a78", check=False)
     config = f" -config {dunstrc}" if dunstrc else ""
-    person.command(f"dunst{config} >/tmp/dunst.log 2>&1 &", name)
-    person.command("/usr/libexec/peerauth/peerauth-notifier >/tmp/notifier.log 2>&1 &", name)
+    person.command(f"(dunst{config} >/tmp/dunst.log 2>&1 &)", name)
+    person.command("(/usr/libexec/peerauth/peerauth-notifier >/tmp/notifier.log 2>&1 &)", name)
     wait_for("notifier", lambda: status()["subscribers"] > 0)
     yield display

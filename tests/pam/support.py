@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -99,11 +100,11 @@ class Bus:
         config = self.folder / "bus.conf"
         shipped = TOP / "packaging/dbus/org.peerauth.PeerAuth1.conf"
         config.write_text(BUS_CONFIG.format(address=self.address, shipped=shipped))
-        os.chmod(self.folder, 0o755)
-        # Other users' connections come through here; pytest makes its folders private.
-        for parent in self.folder.parents:
-            if parent.stat().st_uid == os.getuid() and str(parent).startswith("/tmp/pytest"):
-                os.chmod(parent, 0o755)
+        # Other accounts come through here, and pytest makes its folders private.
+        for folder in (self.folder, *self.folder.parents):
+            if folder == pathlib.Path(tempfile.gettempdir()):
+                break
+            folder.chmod(0o755)
         self.process = subprocess.Popen(
             ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--nosyslog"],
             stderr=subprocess.DEVNULL,

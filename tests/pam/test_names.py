@@ -119,3 +119,14 @@ def test_service_name_that_is_not_plain(host, peer):
     assert host.direct(service="s" * 65).result() == PAM_PERM_DENIED
     assert host.direct(service="x\x1by").result() == PAM_PERM_DENIED
     assert host.direct(service="s" * 64).result() in (PAM_SUCCESS, PAM_AUTHINFO_UNAVAIL)
+
+
+def test_alias_of_an_account(host, broker):
+    """Another name with the same uid is the same person under one name: no vote for oneself by it."""
+    attempt = host.start("--user=peerauth-alias")
+    code = attempt.code()
+    entry = broker.recorded("request-created")
+    assert (entry["user"], entry["uid"]) == ("daemon", 1)
+    daemon = broker.reviewer("daemon")
+    answer = daemon.ask("approve", entry["request"], code)
+    assert answer["error"] == "org.peerauth.PeerAuth1.Error.SelfReview"

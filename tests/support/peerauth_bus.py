@@ -25,6 +25,7 @@ import time
 
 from jeepney import DBusAddress, HeaderFields, MessageFlag, MessageType, Parser
 from jeepney import new_error, new_method_call, new_method_return
+from jeepney.fds import FileDescriptor
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 NAME = "org.peerauth.PeerAuth1"
@@ -240,7 +241,7 @@ class Client:
             raise PermissionError(data.decode(errors="replace"))
         self.sock = socket.socket(fileno=fds[0])
         self.parser, self.serials = Parser(), itertools.count(1)
-        self.replies, self.signals, self.others, self.fds = {}, [], [], []
+        self.replies, self.signals, self.others = {}, [], []
         if hello:
             self.name = self.call(DBUS, "Hello", destination=DBUS, path=DBUS_PATH)[0]
 
@@ -265,8 +266,7 @@ class Client:
                 return False
             if not data:
                 raise ConnectionResetError("the bus ended the connection")
-            self.fds += fds
-            self.parser.add_data(data)
+            self.parser.add_data(data, fds=[FileDescriptor(fd) for fd in fds])
             return True
         kind, fields = message.header.message_type, message.header.fields
         if kind in (MessageType.method_return, MessageType.error):
@@ -342,8 +342,6 @@ class Client:
         """The connection ends as it does when a process is killed."""
         if not self.closed:
             self.closed = True
-            for fd in self.fds:
-                os.close(fd)
             self.sock.close()
             self.process.end()
 
@@ -530,7 +528,6 @@ class Shim:
         self.path.chmod(0o644)
 
     def set(self, **values):
-        self.path.write_bytes(b"") if False else None
         with open(self.path, "r+b") as file:
             state = ShimState.from_buffer_copy(file.read())
             for key, value in values.items():

@@ -28,7 +28,7 @@
 #define VKEY   "example.org/peerauth/0123abcd/1+0c6eb532+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea"
 #define NOTE                                                                   \
         BODY "\n\xe2\x80\x94 " ORIGIN " DG61MjjuMIRYFi8Pxapc/6pi9VDKHzgkosPm/" \
-                                      "5YH1C4yc720Qk+gRafxSxInJHnaLlIECUHooYOq3z/PQ+qQUJRoJgI=\n"
+             "5YH1C4yc720Qk+gRafxSxInJHnaLlIECUHooYOq3z/PQ+qQUJRoJgI=\n"
 
 /* RFC 8032 section 7.1, TEST 1. */
 static const uint8_t seed[32] = {0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a,
@@ -165,6 +165,24 @@ static void the_key_of_another_name_is_rejected(void **state) {
         assert_int_equal(checkpoint_verify(NOTE, PETER_VKEY, &read), -EKEYREJECTED);
 }
 
+/* Rightly signed under our name, but speaking for another log: a key vouches for its own origin only. */
+static void a_foreign_body_under_our_signature_is_rejected(void **state) {
+        static const char body[] =
+                "example.org/peerauth/other/1\n8\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=\n";
+        char note[CHECKPOINT_NOTE_MAX], text[93];
+        uint8_t blob[68];
+        Checkpoint read;
+        size_t size;
+
+        (void)state;
+        assert_int_equal(crypto_base64_decode(strrchr(NOTE, ' ') + 1, 92, blob, sizeof(blob), &size), 0);
+        crypto_signature(key, body, strlen(body), blob + 4); /* after the key id */
+        crypto_base64(blob, sizeof(blob), text);
+        (void)snprintf(note, sizeof(note), "%s\n\xe2\x80\x94 " ORIGIN " %s\n", body, text);
+        assert_int_equal(checkpoint_parse(note, &read), 0);
+        assert_int_equal(checkpoint_verify(note, VKEY, &read), -EKEYREJECTED);
+}
+
 static void vkeys_that_are_not_ours_to_read(void **state) {
         static const char *const vkeys[] = {
                 "",
@@ -261,6 +279,7 @@ int main(void) {
                 cmocka_unit_test(lines_of_witnesses_are_passed_over),
                 cmocka_unit_test(a_second_signature_of_ours_must_be_right_too),
                 cmocka_unit_test(the_key_of_another_name_is_rejected),
+                cmocka_unit_test(a_foreign_body_under_our_signature_is_rejected),
                 cmocka_unit_test(vkeys_that_are_not_ours_to_read),
                 cmocka_unit_test(bodies_that_are_not_checkpoints),
                 cmocka_unit_test(names_that_cannot_be_origins),

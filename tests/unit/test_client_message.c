@@ -369,6 +369,89 @@ static void test_lists_are_bounded(void **state) {
         client_request_list_done(&list);
 }
 
+/* ---- signals (attack B5) ---- */
+
+typedef struct Signal {
+        const char *sender, *path, *interface, *member, *signature;
+} Signal;
+
+static const Signal genuine = {":1.5", "/org/peerauth/PeerAuth1", "org.peerauth.PeerAuth1.Reviewer",
+                               "RequestChanged", "ss"};
+
+static bool believed(const Signal *s, const char *owner) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        bool result;
+        Liar liar;
+
+        liar_start(&liar, NULL);
+        assert_true(sd_bus_message_new_signal(liar.client, &m, s->path, s->interface, s->member) >= 0);
+        if (s->sender)
+                assert_true(sd_bus_message_set_sender(m, s->sender) >= 0);
+        assert_true((strcmp(s->signature, "ss") == 0 ? sd_bus_message_append(m, "ss", ID, "approved")
+                                                     : sd_bus_message_append(m, "su", ID, 1U)) >= 0);
+        assert_true(sd_bus_message_seal(m, 1, 0) >= 0);
+        result = client_signal_is_genuine(m, owner);
+        m = sd_bus_message_unref(m);
+        liar_stop(&liar);
+        return result;
+}
+
+static void test_only_the_broker_s_own_connection_is_believed(void **state) {
+        Signal forged;
+
+        (void)state;
+        assert_true(believed(&genuine, ":1.5"));
+        assert_false(believed(&genuine, ":1.50"));
+        assert_false(believed(&genuine, ":1.4"));
+        assert_false(believed(&genuine, NULL)); /* nobody owns the name now */
+        forged = genuine;
+        forged.sender = NULL;
+        assert_false(believed(&forged, ":1.5"));
+        forged = genuine;
+        forged.path = "/org/peerauth/PeerAuth1/other";
+        assert_false(believed(&forged, ":1.5"));
+        forged = genuine;
+        forged.interface = "org.peerauth.PeerAuth1.Requester";
+        assert_false(believed(&forged, ":1.5"));
+        forged = genuine;
+        forged.member = "Changed";
+        assert_false(believed(&forged, ":1.5"));
+        forged = genuine;
+        forged.signature = "su";
+        assert_false(believed(&forged, ":1.5"));
+}
+
+static int parse_owner(const char *sender, const char *name, char ret_owner[32]) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        const char *owner = "";
+        Liar liar;
+        int r;
+
+        liar_start(&liar, NULL);
+        assert_true(sd_bus_message_new_signal(liar.client, &m, "/org/freedesktop/DBus",
+                                              "org.freedesktop.DBus", "NameOwnerChanged") >= 0);
+        assert_true(sd_bus_message_set_sender(m, sender) >= 0);
+        assert_true(sd_bus_message_append(m, "sss", name, ":1.5", ":1.9") >= 0);
+        assert_true(sd_bus_message_seal(m, 1, 0) >= 0);
+        r = client_owner_parse(m, &owner);
+        (void)snprintf(ret_owner, 32, "%s", owner);
+        m = sd_bus_message_unref(m);
+        liar_stop(&liar);
+        return r;
+}
+
+static void test_only_the_bus_daemon_says_who_owns_the_name(void **state) {
+        char owner[32];
+
+        (void)state;
+        assert_int_equal(parse_owner("org.freedesktop.DBus", "org.peerauth.PeerAuth1", owner), 0);
+        assert_string_equal(owner, ":1.9");
+        assert_int_equal(parse_owner(":1.7", "org.peerauth.PeerAuth1", owner), -EPERM);
+        assert_string_equal(owner, "");
+        assert_int_equal(parse_owner("org.freedesktop.DBus", "org.peerauth.PeerAuth10", owner), -EBADMSG);
+        assert_string_equal(owner, "");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_created_is_read_and_unknown_keys_are_skipped),
@@ -382,6 +465,8 @@ int main(void) {
                 cmocka_unit_test(test_a_doubled_key_leaks_nothing),
                 cmocka_unit_test(test_malformed_request_is_refused),
                 cmocka_unit_test(test_lists_are_bounded),
+                cmocka_unit_test(test_only_the_broker_s_own_connection_is_believed),
+                cmocka_unit_test(test_only_the_bus_daemon_says_who_owns_the_name),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -429,6 +429,9 @@ static void assert_unreadable(const char *path, int error, const char *word) {
 static void a_file_that_is_no_ledger_is_refused(void **state) {
         static const char *const schemas[] = {
                 "DROP TRIGGER entry_update",
+                /* the same length as ours */
+                ("DROP TRIGGER node_delete; CREATE TRIGGER node_delete BEFORE DELETE ON meta BEGIN"
+                 " SELECT RAISE(ABORT, 'the ledger is append-only'); END"),
                 "CREATE TRIGGER more AFTER INSERT ON entry BEGIN SELECT 1; END",
                 "CREATE VIEW more AS SELECT 1",
                 "DROP TABLE entry; CREATE VIEW entry AS SELECT 0 AS idx, 'x' AS body, zeroblob(32) AS leaf",

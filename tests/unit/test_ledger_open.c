@@ -223,6 +223,9 @@ static void a_schema_that_is_not_ours_is_refused(void **state) {
         static const char *const changes[] = {
                 "DROP TRIGGER entry_update",
                 "DROP TRIGGER node_update; CREATE TRIGGER node_update UPDATE ON entry BEGIN SELECT 1; END",
+                /* the same length as ours */
+                ("DROP TRIGGER node_delete; CREATE TRIGGER node_delete BEFORE DELETE ON meta BEGIN"
+                 " SELECT RAISE(ABORT, 'the ledger is append-only'); END"),
                 "CREATE TRIGGER more AFTER INSERT ON entry BEGIN SELECT 1; END",
                 "CREATE TABLE more(x)",
                 "CREATE INDEX more ON entry(body)",

@@ -238,6 +238,7 @@ static const struct {
         /* keys */
         {"[Rule a]\nAction=deny\nServce=sshd\n", 3, "unknown key 'Servce'; did you mean 'Service'?"},
         {"[Rule a]\nAction=deny\nservice=sshd\n", 3, "unknown key 'service'; did you mean 'Service'?"},
+        {"[Rule a]\nACTION=deny\n", 2, "did you mean 'Action'?"},
         {"[Rule a]\nAction=deny\nReviewer=x\n", 3, "did you mean 'Reviewers'?"},
         {"[Rule a]\nAction=deny\nGroups=x\n", 3, "did you mean 'Group'?"},
         {"[Rule a]\nAction=deny\nColour=blue\n", 3, "unknown key 'Colour'; see peerauth.conf(5)"},
