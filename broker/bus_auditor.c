@@ -30,7 +30,7 @@ static int identify(sd_bus_message *m, Flow *flow, CallerDone done) {
 static Ledger *open_for(Flow *flow, Reply *reply, const Caller *caller) {
         Ledger *ledger;
 
-        if (!flow_may_audit(flow, caller)) {
+        if (!flow_roles(flow, caller).auditor) {
                 refuse(reply);
                 return NULL;
         }
@@ -122,28 +122,49 @@ static int method_open_snapshot(sd_bus_message *m, void *userdata, sd_bus_error 
         return identify(m, userdata, on_open_snapshot);
 }
 
-static int method_get_statistics(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        _cleanup_message_ sd_bus_message *answer = NULL;
-        FlowStatistics s;
+static int append_roles(sd_bus_message *m, FlowRoles roles) {
+        char *names[4] = {NULL};
+        size_t n = 0;
+
+        if (roles.reviewer)
+                names[n++] = (char *)"reviewer";
+        if (roles.admin)
+                names[n++] = (char *)"administrator";
+        if (roles.auditor)
+                names[n++] = (char *)"auditor";
+        return bus_dict_add_strings(m, PEERAUTH_KEY_ROLES, names);
+}
+
+static int append_statistics(sd_bus_message *m, const FlowStatistics *s, FlowRoles roles) {
         int r;
 
+        if ((r = sd_bus_message_open_container(m, 'a', "{sv}")) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_LEDGER_SIZE, "t", s->ledger_size)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_PENDING, "u", (uint32_t)s->pending)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_SUBSCRIBERS, "u", (uint32_t)s->subscribers)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_STARTED, "t", s->started_usec)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_POLICY_VALID, "b", (int)s->policy_valid)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_POLICY_MESSAGE, s->policy_message)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_LEDGER_MESSAGE, s->ledger_message)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_VERSION, PEERAUTH_VERSION)) < 0 ||
+            (r = append_roles(m, roles)) < 0)
+                return r;
+        return sd_bus_message_close_container(m);
+}
+
+static void on_get_statistics(Reply *reply, const Caller *caller, void *userdata) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        FlowStatistics statistics;
+
+        flow_statistics(userdata, &statistics);
+        if (reply_begin(reply, &m) >= 0 && append_statistics(m, &statistics, flow_roles(userdata, caller)) >= 0)
+                reply_prepare(reply, STEAL_PTR(m));
+        reply_free(reply);
+}
+
+static int method_get_statistics(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         (void)error;
-        flow_statistics(userdata, &s);
-        r = sd_bus_message_new_method_return(m, &answer);
-        if (r < 0)
-                return r;
-        if ((r = sd_bus_message_open_container(answer, 'a', "{sv}")) < 0 ||
-            (r = bus_dict_add(answer, "ledger-size", "t", s.ledger_size)) < 0 ||
-            (r = bus_dict_add(answer, "pending", "u", (uint32_t)s.pending)) < 0 ||
-            (r = bus_dict_add(answer, "subscribers", "u", (uint32_t)s.subscribers)) < 0 ||
-            (r = bus_dict_add(answer, "started", "t", s.started_usec)) < 0 ||
-            (r = bus_dict_add(answer, "policy-valid", "b", (int)s.policy_valid)) < 0 ||
-            (r = bus_dict_add_string(answer, "policy-message", s.policy_message)) < 0 ||
-            (r = bus_dict_add_string(answer, "ledger-message", s.ledger_message)) < 0 ||
-            (r = bus_dict_add_string(answer, "version", PEERAUTH_VERSION)) < 0 ||
-            (r = sd_bus_message_close_container(answer)) < 0)
-                return r;
-        return sd_bus_send(NULL, answer, NULL);
+        return identify(m, userdata, on_get_statistics);
 }
 
 static const sd_bus_vtable auditor_vtable[] = {

@@ -79,8 +79,12 @@ const char *flow_why_not(const Caller *caller, const Request *request, const cha
 int flow_subscribe(Flow *flow, const char *name, const Caller *caller);
 void flow_unsubscribe(Flow *flow, const char *name);
 
-/* Whether caller may read the ledger: root, auditors, and administrators of any rule. */
-bool flow_may_audit(const Flow *flow, const Caller *caller);
+/* What caller is under any rule, and whether they may read the ledger: root, auditors, and administrators
+ * of any rule. */
+typedef struct FlowRoles {
+        bool reviewer, admin, auditor;
+} FlowRoles;
+FlowRoles flow_roles(const Flow *flow, const Caller *caller);
 
 /* Copies the ledger in a worker thread, then calls done, which takes over reply; the snapshot and its
  * descriptor are valid during the call. At most FLOW_SNAPSHOTS_MAX at once. */

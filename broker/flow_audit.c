@@ -18,15 +18,19 @@ typedef struct FlowAudit {
         LedgerSnapshot snapshot;
 } FlowAudit;
 
-bool flow_may_audit(const Flow *flow, const Caller *caller) {
+FlowRoles flow_roles(const Flow *flow, const Caller *caller) {
+        FlowRoles roles = {0};
+
         if (caller_is_borrowed(caller))
-                return false;
-        if (caller->uid == 0 || strv_contains(caller->account.groups, FLOW_AUDITORS))
-                return true;
-        for (size_t i = 0; flow->policy && i < flow->policy->n_rules; i++)
-                if (policy_role(&flow->policy->rules[i], caller->uid, caller->account.groups).admin)
-                        return true;
-        return false;
+                return roles;
+        for (size_t i = 0; flow->policy && i < flow->policy->n_rules; i++) {
+                PolicyRole role = policy_role(&flow->policy->rules[i], caller->uid, caller->account.groups);
+
+                roles.reviewer |= role.reviewer;
+                roles.admin |= role.admin;
+        }
+        roles.auditor = caller->uid == 0 || roles.admin || strv_contains(caller->account.groups, FLOW_AUDITORS);
+        return roles;
 }
 
 static void audit_run(void *userdata) {

@@ -108,7 +108,7 @@ static void presence_finish(PresenceQuery *query, int r) {
 static int on_session(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         PresenceAsk *ask = userdata;
         PresenceQuery *query = ask->query;
-        SessionFacts facts;
+        SessionFacts facts = {.locked = true};
 
         (void)ret_error;
         /* A session that ended between the two calls answers with an error: it is not there. */

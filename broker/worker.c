@@ -186,18 +186,32 @@ static bool worker_stop(Worker *worker) {
         return stopped;
 }
 
-Worker *worker_free(Worker *worker) {
+/* Jobs that nobody runs any more, or that have run. A thread that hangs has its own job, and the lock not. */
+static void worker_drain(Worker *worker) {
         WorkerJob *job;
+
+        do {
+                pthread_mutex_lock(&worker->lock);
+                job = queue_pop(&worker->waiting);
+                if (!job)
+                        job = queue_pop(&worker->finished);
+                pthread_mutex_unlock(&worker->lock);
+                if (job)
+                        job->done(job->job);
+                free(job);
+        } while (job);
+}
+
+Worker *worker_free(Worker *worker) {
+        bool stopped;
 
         if (!worker)
                 return NULL;
         sd_event_source_disable_unref(worker->source);
-        if (!worker_stop(worker))
+        stopped = worker_stop(worker);
+        worker_drain(worker);
+        if (!stopped)
                 return NULL; /* a thread that hangs still uses this memory */
-        while ((job = queue_pop(&worker->waiting)) || (job = queue_pop(&worker->finished))) {
-                job->done(job->job);
-                free(job);
-        }
         if (worker->eventfd >= 0)
                 (void)close(worker->eventfd);
         pthread_cond_destroy(&worker->wake);

@@ -227,9 +227,9 @@ static void on_button(NotifyNotification *handle, char *action, void *userdata) 
         report(userdata, event);
 }
 
-/* Writes what could be markup in the notation of text_safe(). dunst reads markup without saying so, unless
- * its configuration names a markup mode, and entities would be shown as they stand elsewhere. Caller frees.
- */
+/* Writes what could be markup in the notation of text_safe(). Entities would be shown as they stand by a
+ * server that reads no markup; and some read it without saying so, dunst with a rule of its user's. Caller
+ * frees. */
 static char *without_markup(const char *text) {
         GString *safe = g_string_new(NULL);
 

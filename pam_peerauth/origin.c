@@ -45,10 +45,14 @@ static int copy_exact(pam_handle_t *pamh, int type, size_t max, char **ret) {
 /* An item that only informs people: shortened and escaped as needed; absent stays NULL. */
 static int copy_safe(pam_handle_t *pamh, int type, size_t max, char **ret) {
         const char *value = item(pamh, type);
+        int r;
 
         if (!value || !*value)
                 return 0;
-        *ret = text_safe(value, max);
+        r = check_plain(value, max);
+        if (r == -ENOMEM)
+                return r;
+        *ret = r < 0 ? text_safe(value, max) : strdup(value);
         return *ret ? 0 : -ENOMEM;
 }
 

@@ -144,7 +144,7 @@ static void review(const char *reviewer, const char *user, Shared *shared, int g
                                 break;
                         }
                 if (r < 0)
-                        warnx("review failed: %s", error.message ? error.message : strerror(-r));
+                        errx(1, "review failed: %s", error.message ? error.message : strerror(-r));
                 sd_bus_error_free(&error);
                 client_request_list_done(&list);
                 (void)!write(done, "", 1);
@@ -163,8 +163,10 @@ static void bench_decide(const char *service, const char *user, const char *revi
                 err(1, "set-up");
         if (fork() == 0) {
                 close(go[1]);
+                close(done[0]);
                 review(reviewer, user, shared, go[0], done[1]);
         }
+        close(done[1]); /* so that the end of the reviewer is seen */
         for (int i = 0; i < LOGIN_DECIDE; i++) {
                 pid_t pid;
 

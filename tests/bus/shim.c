@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Put before libc in a broker under test: moves its wall clock, and lets the name service hang for one account.
- * What it does stands in a file that the test changes while the broker runs. Nothing of ours is replaced.
+ * Put before libc in a broker under test: moves its wall clock, and lets the name service hang for one
+ * account. What it does stands in a file that the test changes while the broker runs. Nothing of ours is
+ * replaced.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -54,8 +55,8 @@ int getpwnam_r(const char *name, struct passwd *pw, char *buffer, size_t size, s
         static int (*next)(const char *, struct passwd *, char *, size_t, struct passwd **);
 
         if (!next)
-                next = (int (*)(const char *, struct passwd *, char *, size_t, struct passwd **))dlsym(RTLD_NEXT,
-                                                                                                       "getpwnam_r");
+                next = (int (*)(const char *, struct passwd *, char *, size_t, struct passwd **))dlsym(
+                        RTLD_NEXT, "getpwnam_r");
         while (strcmp(name, "slow") == 0 && shim_state()->name_service_hangs)
                 (void)usleep(10000);
         return next(name, pw, buffer, size, ret);

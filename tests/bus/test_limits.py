@@ -91,7 +91,8 @@ def test_a_flood_of_calls(system):
             errors.append(error.name)
     assert set(errors) == {bus.LIMITS_EXCEEDED} and len(errors) > 100
     assert flooders[0].requests() == ([], 0)
-    assert system.broker.memory_kib() - before < 8192
+    if "asan" not in os.environ["PEERAUTH_BUILD"]:  # it keeps freed memory
+        assert system.broker.memory_kib() - before < 8192
 
 
 def test_large_messages(system):

@@ -198,14 +198,13 @@ def test_later_hides_it_for_a_while(desk):
 
 
 def test_later_beyond_the_deadline_is_never(desk):
-    login = desk.system.login(service="short")
-    desk.wait_shown(1)
     desk.notifier.stop()
     desk.start_notifier("--later=600")
+    login = desk.system.login(seconds=4)
     desk.wait_shown(1)
     desk.choose("Later")
     desk.wait_shown(0)
-    assert login.verdict(12) == "expired"
+    assert login.verdict(6) == "expired"
     time.sleep(0.5)
     assert desk.on_screen() == 0
 
@@ -249,14 +248,14 @@ def test_decided_elsewhere_is_withdrawn(desk):
 
 
 def test_expired_is_withdrawn(desk):
-    login = desk.system.login(service="short")
+    login = desk.system.login(seconds=2)
     desk.wait_shown(1)
-    assert login.verdict(12) == "expired"
+    assert login.verdict(6) == "expired"
     assert desk.wait_shown(0) < WITHDRAWN_WITHIN
 
 
 def test_expired_is_withdrawn_even_if_the_broker_hangs(desk):
-    login = desk.system.login(service="short")
+    login = desk.system.login(seconds=2)
     desk.wait_shown(1)
     desk.system.broker.popen.send_signal(signal.SIGSTOP)
     try:

@@ -75,6 +75,7 @@ prepare_boot() {
 boot() {
     local kernel=(systemd.unit=peerauth-host.target systemd.show_status=no)
     if [[ $HOST_TERMINAL -eq 1 ]]; then
+        kernel+=(systemd.log_level=warning)
         systemd-nspawn "${options[@]}" --console=interactive "${kernel[@]}" <&0 &
     else
         systemd-nspawn "${options[@]}" --console=pipe "${kernel[@]}" \

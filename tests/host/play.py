@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import workstation  # noqa: E402
 
 SOCKET = "peerauth-play"
+GUIDE_FILE = "/run/peerauth-guide"
 SSH = (f"ssh -p {workstation.SSH_PORT} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
        "-o LogLevel=ERROR alice@127.0.0.1")
 ALICE = f"""
@@ -22,21 +23,25 @@ while read -rp $'\\nEnter: log in as alice over ssh (password: {workstation.PASS
     {SSH} || echo "ssh ended with status $?"
 done
 """
-GUIDE = f"""
- A shared workstation, and a login that needs a colleague. Alt+arrow or the mouse changes the pane.
+GUIDE = """\
+ A shared workstation, and a login that needs a colleague.
+ {move}
 
-   alice  (top left)      logs in over ssh: press Enter there, type the password, and read the code
-   bob    (top right)     a reviewer; the shipped rule wants two of them
-   dave   (bottom right)  an administrator; his word alone is enough
-   root   (here)
-
- Try, in dave's pane, while alice waits:   peerauthctl                       who waits?
-                                           peerauthctl approve alice         then type alice's code
-                                           peerauthctl deny alice --note "not at her desk"
- and: a wrong code; Ctrl-C in alice's pane; bob approving his own login:  su - bob
- Here, as root:    peerauthctl ledger verify     peerauthctl status     journalctl -u peerauth-broker
- The rules are in /usr/lib/peerauth/peerauth.conf; yours go to /etc/peerauth/peerauth.conf.
- Accounts: alice erin (ordinary) bob carol (reviewers) dave (administrator), password: {workstation.PASSWORD}
+  alice  logs in over ssh: press Enter there, then the password; read the code
+  bob    is a reviewer; the shipped rule wants two of them
+  dave   is an administrator; his word alone is enough
+  root   is here
+ While alice waits, in dave's shell:
+  peerauthctl                  who waits?
+  peerauthctl approve alice    then type the code that alice reads out
+  peerauthctl deny alice --note "not at her desk"
+ Then try a wrong code, Ctrl-C at alice's, bob approving himself (su - bob),
+ and here, as root:
+  peerauthctl ledger verify; peerauthctl status
+  journalctl -u peerauth-broker
+ The rules: /usr/lib/peerauth/peerauth.conf. Yours: /etc/peerauth/peerauth.conf
+ Accounts: alice erin (ordinary), bob carol (reviewers), dave (administrator)
+ Password of all: {password}
 
  Ctrl-D or `exit` here ends the host; nothing is left of it.
 """
@@ -47,42 +52,60 @@ def tmux(*arguments):
                           stdout=subprocess.PIPE).stdout.strip()
 
 
-def pane(how, target, title, command):
-    """A new pane beside or below `target`; its name for tmux."""
-    name = tmux("split-window", "-d", how, "-t", target, "-P", "-F", "#{pane_id}", command)
+def place(how, title, command):
+    """Puts a command into a pane or, where the terminal is small, a window; its name for tmux."""
+    name = tmux(*how, "-d", "-P", "-F", "#{pane_id}", command)
     tmux("select-pane", "-t", name, "-T", title)
     return name
 
 
-def lay_out():
-    """alice and root on the left, bob and dave on the right."""
-    guide = "/run/peerauth-guide"
-    with open(guide, "w", encoding="utf-8") as file:
-        file.write(GUIDE)
-    root = f"clear; cat {guide}; bash -i; tmux -L {SOCKET} kill-server"
-    # tmux takes the real size when the person's terminal attaches.
-    alice = tmux("-f", "/dev/null", "new-session", "-d", "-x", "200", "-y", "60", "-P", "-F", "#{pane_id}",
-                 f"bash -c {shlex.quote(ALICE)}")
-    for option in (("mouse", "on"), ("status", "off"), ("pane-border-status", "top"),
-                   ("pane-border-format", " #{pane_title} "), ("default-terminal", "screen-256color")):
-        tmux("set-option", "-g", *option)
+def bind_keys(wide):
     for key in ("Left", "Right", "Up", "Down"):
-        tmux("bind-key", "-n", f"M-{key}", "select-pane", f"-{key[0]}")
-    tmux("select-pane", "-t", alice, "-T", "alice's laptop")
-    below = pane("-v", alice, "root", root)
+        move = ["select-pane", f"-{key[0]}"] if wide else ["next-window" if key in "Right Down" else "previous-window"]
+        tmux("bind-key", "-n", f"M-{key}", *move)
+
+
+def set_options(wide):
+    for option in (("mouse", "on"), ("status", "off" if wide else "on"), ("status-right", ""),
+                   ("pane-border-status", "top" if wide else "off"), ("pane-border-format", " #{pane_title} "),
+                   ("window-status-format", " #{pane_title} "), ("status-left", ""),
+                   ("window-status-current-format", "[#{pane_title}]"), ("default-terminal", "screen-256color")):
+        tmux("set-option", "-g", *option)
+
+
+def lay_out(columns, lines):
+    """alice and root on the left, bob and dave on the right; or one window each."""
+    wide = columns >= 158 and lines >= 52
+    move = "Alt+arrow or the mouse goes to the other " + ("panes." if wide else "people, named below.")
+    with open(GUIDE_FILE, "w", encoding="utf-8") as file:
+        file.write(GUIDE.format(move=move, password=workstation.PASSWORD))
+    size = ("-x", str(columns), "-y", str(lines))
+    window = ("new-window",)
+    alice = place(("-f", "/dev/null", "new-session", *size), "alice's laptop", f"bash -c {shlex.quote(ALICE)}")
+    set_options(wide)
+    bind_keys(wide)
+    shell = f"clear; cat {GUIDE_FILE}; bash -i; tmux -L {SOCKET} kill-server"
+    root = place(("split-window", "-v", "-l", "60%", "-t", alice) if wide else window, "root", shell)
     # -f: already authenticated. Their own logins are not what is shown, and would wait for each other.
-    pane("-h", alice, "bob, reviewer", "login -f bob")
-    pane("-h", below, "dave, administrator", "login -f dave")
-    tmux("select-pane", "-t", below)
+    place(("split-window", "-h", "-t", alice) if wide else window, "bob, reviewer", "login -f bob")
+    place(("split-window", "-h", "-t", root) if wide else window, "dave, administrator", "login -f dave")
+    if not wide:
+        tmux("select-window", "-t", root)
+    tmux("select-pane", "-t", root)
 
 
 def main():
     os.environ["TMUX_TMPDIR"] = "/run"
     workstation.add_people()
+    for name in workstation.PEOPLE:
+        open(f"/home/{name}/.hushlogin", "w", encoding="utf-8").close()
     workstation.start_sshd()
     workstation.enable_module()
-    lay_out()
-    return subprocess.run(["tmux", "-L", SOCKET, "attach"], check=False).returncode
+    lay_out(*os.get_terminal_size(0))
+    subprocess.run(["tmux", "-L", SOCKET, "attach"], check=False)
+    # The last shell ended the server; one that still runs could not use this terminal.
+    left = subprocess.run(["tmux", "-L", SOCKET, "has-session"], check=False, stderr=subprocess.DEVNULL)
+    return 1 if left.returncode == 0 else 0
 
 
 if __name__ == "__main__":

@@ -30,8 +30,7 @@ def test_name_that_is_not_plain_text_is_refused(host, peer, name):
 def test_name_goes_out_as_it_is(host, broker, name):
     attempt = host.start(f"--user={name}", service="peerauth-short")
     attempt.code()
-    recorded = broker.recorded("request-created")["user"]
-    assert recorded == name.replace("\\", "\\\\")  # as text_safe() writes one backslash
+    assert broker.recorded("request-created")["user"] == name
 
 
 @pytest.mark.parametrize("name", ["ROOT", "root ", " root", "root.", "root/x"])

@@ -140,6 +140,12 @@ def until(condition, seconds=10, what="the condition"):
         time.sleep(0.005)
 
 
+def listens(path):
+    """A socket file is there a moment before somebody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        return sock.connect_ex(path) == 0
+
+
 def plain(value):
     """a{sv} with the signatures of its values taken away."""
     if isinstance(value, dict):
@@ -559,7 +565,7 @@ class System:
             stderr=open(self.folder / "bus.log", "ab"),
         )
         self.buses.append(daemon)
-        until(lambda: os.path.exists(path), what="the bus")
+        until(lambda: listens(path), what="the bus")
 
     def start_logind(self):
         self.logind = Logind(self.socket)
