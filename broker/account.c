@@ -20,7 +20,6 @@ enum {
 void account_done(Account *account) {
         free(account->name);
         strv_free(account->groups);
-        strv_free(account->missing);
         *account = (Account){.uid = (uid_t)-1};
 }
 
@@ -90,10 +89,8 @@ static int account_add_group(Account *account, const char *name, const gid_t *gi
         int r;
 
         r = account_query(query_grnam, name, &gr, &buffer);
-        if (r < 0)
+        if (r <= 0)
                 return r;
-        if (r == 0)
-                return strv_append(&account->missing, name);
         for (int i = 0; i < n_gids; i++)
                 if (gids[i] == gr.gr_gid)
                         return strv_append(&account->groups, name);
@@ -109,10 +106,19 @@ static int account_fill(Account *account, const struct passwd *pw, char *const *
         account->name = strdup(pw->pw_name);
         if (!account->name)
                 return -ENOMEM;
+        if (!group_names || !*group_names)
+                return 0; /* listing all groups of an account is the dearest of the look-ups */
         r = account_gids(pw, &gids, &n_gids);
         for (char *const *name = group_names; r >= 0 && name && *name; name++)
                 r = account_add_group(account, *name, gids, n_gids);
         return r;
+}
+
+int account_group_exists(const char *name) {
+        _cleanup_free_ char *buffer = NULL;
+        struct group gr;
+
+        return account_query(query_grnam, name, &gr, &buffer);
 }
 
 int account_by_uid(uid_t uid, char *const *group_names, Account *ret_account) {

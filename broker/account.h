@@ -16,7 +16,6 @@ typedef struct Account {
         char *name;     /* the canonical name: what the uid resolves to */
         uid_t uid;      /* (uid_t)-1 if it does not exist */
         char **groups;  /* those of the asked-for groups that it belongs to */
-        char **missing; /* those of the asked-for groups that do not exist */
 } Account;
 
 /*
@@ -26,5 +25,8 @@ typedef struct Account {
  */
 int account_by_name(const char *name, char *const *group_names, Account *ret_account);
 int account_by_uid(uid_t uid, char *const *group_names, Account *ret_account);
+
+/* 1 if there is such a group, 0 if not, or a negative errno. */
+int account_group_exists(const char *name);
 
 void account_done(Account *account);

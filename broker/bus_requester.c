@@ -95,10 +95,18 @@ static int method_create_request(sd_bus_message *m, void *userdata, sd_bus_error
         r = read_login(m, &login, error);
         if (r < 0)
                 return r;
+        if (flow_exempts_service(flow, login.service)) {
+                Reply *reply = reply_new(m);
+
+                if (!reply)
+                        return -ENOMEM;
+                flow_exempt(flow, reply, login.service);
+                return 1;
+        }
         return caller_identify(flow_callers(flow), m,
                                &(CallerQuestion){.want = CALLER_UID,
                                                  .requester = login.user,
-                                                 .group_names = flow_group_names(flow),
+                                                 .group_names = flow_login_groups(flow),
                                                  .done = on_create,
                                                  .userdata = flow});
 }

@@ -244,6 +244,8 @@ static int caller_continue(CallerQuery *query, pid_t pid) {
         r = person_of_process(pid, query->caller.uid, &query->caller.person);
         if (r < 0)
                 return r;
+        if (query->want == CALLER_PERSON)
+                return 0;
         r = caller_start_job(query, NULL);
         if (r < 0 || query->want == CALLER_ACCOUNT)
                 return r;

@@ -19,7 +19,8 @@ typedef struct Callers Callers;
 
 typedef enum CallerWant {
         CALLER_UID = 0,       /* the uid */
-        CALLER_ACCOUNT,       /* and the person, the account and its groups */
+        CALLER_PERSON,        /* and the person */
+        CALLER_ACCOUNT,       /* and the account and its groups */
         CALLER_SESSIONS,      /* and the person's sessions */
 } CallerWant;
 
@@ -39,7 +40,7 @@ typedef void (*CallerDone)(Reply *reply, const Caller *caller, void *userdata);
 typedef struct CallerQuestion {
         CallerWant want;
         const char *requester;        /* look this account up at the same time, or NULL */
-        char *const *group_names;     /* memberships to look up */
+        char *const *group_names;     /* memberships to look up: of the caller, or of the requester if there is one */
         CallerDone done;
         void *userdata;
 } CallerQuestion;

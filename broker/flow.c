@@ -23,6 +23,8 @@ enum {
         /* ... but nobody can put it off for longer than this by sending more. */
         FLOW_COMMIT_DELAY_USEC = 2000,
         FLOW_LEDGER_RETRY_USEC = 5000000,
+        /* The checkpoint outside the database may lag; entries that follow each other share one write of it. */
+        FLOW_SAVE_DELAY_USEC = 100000,
 };
 
 /* The answer to WaitDecision. MUST 1 and 2 hold because only flow_publish() calls it. */
@@ -92,6 +94,27 @@ static void flow_release_held(Flow *flow, int r) {
         flow->n_held = 0;
 }
 
+static void flow_schedule_save(Flow *flow) {
+        int enabled = SD_EVENT_OFF;
+
+        (void)sd_event_source_get_enabled(flow->save_source, &enabled);
+        if (enabled != SD_EVENT_OFF)
+                return;
+        (void)sd_event_source_set_time_relative(flow->save_source, FLOW_SAVE_DELAY_USEC);
+        (void)sd_event_source_set_enabled(flow->save_source, SD_EVENT_ONESHOT);
+}
+
+static int on_save(sd_event_source *source, uint64_t usec, void *userdata) {
+        Flow *flow = userdata;
+        int r = flow->ledger ? ledger_save_checkpoint(flow->ledger) : 0;
+
+        (void)source;
+        (void)usec;
+        if (r < 0)
+                log_error("cannot write the ledger's checkpoint beside it: %s", strerror(-r));
+        return 0;
+}
+
 void flow_commit(Flow *flow) {
         Request *request, *next;
         int r;
@@ -113,22 +136,12 @@ void flow_commit(Flow *flow) {
         }
         flow_release_held(flow, r);
         if (r >= 0)
-                (void)sd_event_source_set_enabled(flow->save_source, SD_EVENT_ONESHOT);
+                flow_schedule_save(flow);
 }
 
 static int on_commit(sd_event_source *source, void *userdata) {
         (void)source;
         flow_commit(userdata);
-        return 0;
-}
-
-static int on_save(sd_event_source *source, void *userdata) {
-        Flow *flow = userdata;
-        int r = flow->ledger ? ledger_save_checkpoint(flow->ledger) : 0;
-
-        (void)source;
-        if (r < 0)
-                log_error("cannot write the ledger's checkpoint beside it: %s", strerror(-r));
         return 0;
 }
 
@@ -311,7 +324,8 @@ int flow_new(const FlowParts *parts, Flow **ret_flow) {
         if (r >= 0)
                 r = sd_event_add_defer(parts->event, &flow->commit_source, on_commit, flow);
         if (r >= 0)
-                r = sd_event_add_defer(parts->event, &flow->save_source, on_save, flow);
+                r = sd_event_add_time_relative(parts->event, &flow->save_source, CLOCK_MONOTONIC,
+                                               FLOW_SAVE_DELAY_USEC, 0, on_save, flow);
         if (r >= 0)
                 r = sd_event_source_set_enabled(flow->commit_source, SD_EVENT_OFF);
         if (r >= 0)
@@ -402,6 +416,10 @@ void flow_set_policy(Flow *flow, Policy *policy, const char *message) {
 
 char *const *flow_group_names(const Flow *flow) {
         return flow->group_names;
+}
+
+char *const *flow_login_groups(const Flow *flow) {
+        return flow->policy ? flow->policy->login_groups : NULL;
 }
 
 Callers *flow_callers(Flow *flow) {

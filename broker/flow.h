@@ -48,8 +48,9 @@ const char *flow_ledger_message(const Flow *flow);
 /* Records the start, so that a reader sees which requests a restart made void. */
 void flow_started(Flow *flow);
 
-/* Groups whose membership callers.c should look up. */
+/* Groups whose membership caller.c should look up: of a reviewer or auditor, and of an account that logs in. */
 char *const *flow_group_names(const Flow *flow);
+char *const *flow_login_groups(const Flow *flow);
 Callers *flow_callers(Flow *flow);
 
 /* Text as the front end gave it; NULL for what it did not give. */
@@ -57,6 +58,12 @@ typedef struct FlowLogin {
         const char *user, *service, *tty, *rhost, *ruser;
         uint64_t time_left_usec; /* 0: no limit */
 } FlowLogin;
+
+/* Whether every login through this service is exempt, whoever it is. Then nothing is looked up: the answer
+ * depends on no identity, creates nothing, and tells only what the policy says of background services. */
+bool flow_exempts_service(const Flow *flow, const char *service);
+/* For such a service only. */
+void flow_exempt(Flow *flow, Reply *reply, const char *service);
 
 /* caller was identified with login->user as the account asked about. */
 void flow_create(Flow *flow, Reply *reply, const Caller *caller, const FlowLogin *login);

@@ -14,7 +14,6 @@
 #include "common/clock.h"
 #include "common/crypto.h"
 #include "common/log.h"
-#include "common/strv.h"
 
 /* A login whose reachable reviewers are being counted. */
 struct FlowCreate {
@@ -130,6 +129,16 @@ static void create_exempt(Reply *reply, const PolicyRule *rule) {
         reply_free(reply);
 }
 
+bool flow_exempts_service(const Flow *flow, const char *service) {
+        const PolicyRule *rule = flow->policy ? policy_decide_by_service(flow->policy, service) : NULL;
+
+        return rule && rule->action == POLICY_EXEMPT;
+}
+
+void flow_exempt(Flow *flow, Reply *reply, const char *service) {
+        create_exempt(reply, policy_decide_by_service(flow->policy, service));
+}
+
 /* ---- a request ---- */
 
 static void create_finish(FlowCreate *create, unsigned reachable) {
@@ -167,10 +176,19 @@ static void create_finish(FlowCreate *create, unsigned reachable) {
         flow_record_created(flow, request);
 }
 
-static void on_reach(int r, unsigned count, void *userdata) {
+static void on_reach(int r, unsigned count, bool group_missing, void *userdata) {
+        FlowCreate *create = userdata;
+
         if (r < 0)
                 log_warning("cannot count the reviewers who are logged in: %s", strerror(-r));
-        create_finish(userdata, count);
+        if (!group_missing) {
+                create_finish(create, count);
+                return;
+        }
+        create_refuse(create->flow, STEAL_PTR(create->reply), create->request,
+                      "The group that should approve this login does not exist on this machine. An administrator "
+                      "creates it with groupadd, or names another in /etc/peerauth/peerauth.conf.");
+        create_free(create);
 }
 
 static void create_begin(Flow *flow, Reply *reply, Request *request, uint64_t time_left_usec) {
@@ -200,9 +218,8 @@ static void create_begin(Flow *flow, Reply *reply, Request *request, uint64_t ti
 }
 
 /* NULL, or why this login is refused at once. */
-static const char *create_objection(const Flow *flow, const Caller *caller, const Request *request) {
+static const char *create_objection(const Flow *flow, const Request *request) {
         const PolicyRule *rule = request->rule;
-        char **missing = caller->requester.missing;
 
         if (!flow->policy)
                 return "The policy of this machine is not valid, so no login can be approved. An administrator sees "
@@ -211,10 +228,6 @@ static const char *create_objection(const Flow *flow, const Caller *caller, cons
                 return "No rule of this machine's policy covers this login.";
         if (rule->action == POLICY_DENY)
                 return "A rule of this machine's policy forbids this login.";
-        if (rule->reviewers_group && strv_contains(missing, rule->reviewers_group) &&
-            (!rule->admins_group || strv_contains(missing, rule->admins_group)))
-                return "The group that should approve this login does not exist on this machine. An administrator "
-                       "creates it with groupadd, or names another in /etc/peerauth/peerauth.conf.";
         return NULL;
 }
 
@@ -250,6 +263,7 @@ static Request *create_request(const Flow *flow, const Caller *caller, const Flo
         request->code_slot = CODE_NO_SLOT;
         request->state.requester = caller->requester.uid;
         request->verified = caller->uid == 0;
+        request->asker = caller->person;
         request->created_usec = clock_realtime_usec();
         request->user = fact(caller->requester.name);
         request->service = fact(login->service);
@@ -297,7 +311,7 @@ void flow_create(Flow *flow, Reply *reply, const Caller *caller, const FlowLogin
                 registry_drop(request);
                 return;
         }
-        message = create_objection(flow, caller, request);
+        message = create_objection(flow, request);
         if (message) {
                 create_refuse(flow, reply, request, message);
                 registry_drop(request);

@@ -13,9 +13,11 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-/* The requester, by whatever name or through su or sudo (attack B10). */
+/* The requester, by whatever name or through su or sudo; and who asks to become the requester by su, for it is
+ * that person who knows the code (attack B10). */
 static bool review_is_self(const Caller *caller, const Request *request) {
-        return caller->uid == request->state.requester || caller->person == request->state.requester;
+        return caller->uid == request->state.requester || caller->person == request->state.requester ||
+               (request->asker != 0 && caller->person == request->asker);
 }
 
 /* Group membership alone: enough to see that a request waits. */
@@ -158,13 +160,14 @@ static Request *review_find(Flow *flow, Reply *reply, const Caller *caller, cons
 
 static void review_vote(Flow *flow, Reply *reply, const Caller *caller, const ReviewVote *vote) {
         Request *request = review_find(flow, reply, caller, vote->id);
-        FlowVote who = {.caller = caller, .note = vote->note && *vote->note ? vote->note : NULL};
+        FlowVote who = {.caller = caller};
         RequestEvent event = {.now_usec = clock_boottime_usec(), .person = caller->person};
         PolicyRole role;
         int r;
 
-        if (!request)
+        if (!request) /* the strings of vote went with the call that was answered */
                 return;
+        who.note = vote->note && *vote->note ? vote->note : NULL;
         role = review_voting_role(caller, request);
         event.as_reviewer = role.reviewer;
         event.as_admin = role.admin;

@@ -36,6 +36,16 @@ const PolicyRule *policy_decide(const Policy *policy, const PolicyQuery *query) 
         return NULL;
 }
 
+const PolicyRule *policy_decide_by_service(const Policy *policy, const char *service) {
+        for (size_t i = 0; i < policy->n_rules; i++) {
+                const PolicyRule *rule = &policy->rules[i];
+
+                if (lists(rule->services, service))
+                        return rule->users || rule->groups ? NULL : rule;
+        }
+        return NULL;
+}
+
 PolicyRole policy_role(const PolicyRule *rule, uid_t uid, char *const *groups) {
         return (PolicyRole){
                 .reviewer = rule->reviewers_group && strv_contains(groups, rule->reviewers_group),
@@ -53,8 +63,11 @@ int policy_name_groups(Policy *policy) {
         for (size_t i = 0; i < policy->n_rules; i++) {
                 const PolicyRule *rule = &policy->rules[i];
 
-                for (char **group = rule->groups; group && *group && r == 0; group++)
+                for (char **group = rule->groups; group && *group && r == 0; group++) {
                         r = add_group(&policy->group_names, *group);
+                        if (r == 0)
+                                r = add_group(&policy->login_groups, *group);
+                }
                 if (r == 0)
                         r = add_group(&policy->group_names, rule->reviewers_group);
                 if (r == 0)
@@ -120,6 +133,7 @@ Policy *policy_free(Policy *policy) {
                 policy_rule_done(&policy->rules[i]);
         free(policy->rules);
         strv_free(policy->group_names);
+        strv_free(policy->login_groups);
         free(policy);
         return NULL;
 }

@@ -47,13 +47,14 @@ typedef struct Policy {
         PolicyRule *rules;
         size_t n_rules;
         char **group_names;      /* every group named in any rule, once; NULL-terminated */
+        char **login_groups;     /* those of them that a Group= names: who logs in matters, not who reviews */
 } Policy;
 
 /* The facts a rule is matched against. */
 typedef struct PolicyQuery {
         const char *service;
         const char *user;        /* canonical account name, or the name as typed if unknown */
-        char *const *groups;     /* those of policy->group_names that the account belongs to */
+        char *const *groups;     /* those of policy->login_groups that the account belongs to */
 } PolicyQuery;
 
 typedef struct PolicyRole {
@@ -69,6 +70,10 @@ int policy_name_groups(Policy *policy);
 
 /* The rule that decides, or NULL: no rule matches, which is a denial. Owned by the policy. */
 const PolicyRule *policy_decide(const Policy *policy, const PolicyQuery *query);
+
+/* The rule that decides every login through service, whoever it is, or NULL if that depends on the account.
+ * It saves background services a look-up of the account. Owned by the policy. */
+const PolicyRule *policy_decide_by_service(const Policy *policy, const char *service);
 
 /* The role under a rule of an account that belongs to groups (NULL-terminated, may be NULL) and
  * has uid: root counts as an administrator where the rule has administrators. */

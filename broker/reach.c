@@ -25,6 +25,7 @@ typedef struct ReachJob {
         char **group_names;
         ReachPerson people[REACH_PEOPLE_MAX];
         unsigned n;
+        bool group_missing;
 } ReachJob;
 
 struct Reach {
@@ -61,6 +62,10 @@ static ReachJob *reach_job_free(ReachJob *job) {
 static void job_run(void *userdata) {
         ReachJob *job = userdata;
 
+        job->group_missing = true;
+        for (char **name = job->group_names; *name; name++)
+                if (account_group_exists(*name) != 0) /* a look-up that fails proves nothing */
+                        job->group_missing = false;
         for (unsigned i = 0; i < job->n; i++)
                 if (account_by_uid(job->people[i].uid, job->group_names, &job->people[i].account) < 0)
                         job->people[i].account = (Account){.uid = (uid_t)-1}; /* counts as nobody */
@@ -81,7 +86,7 @@ static void job_done(void *userdata) {
                 reach->job = NULL;
                 for (unsigned i = 0; i < job->n; i++)
                         count += reach_counts(reach, &job->people[i]);
-                reach->done(0, count, reach->userdata);
+                reach->done(0, count, job->group_missing, reach->userdata);
         }
         reach_job_free(job);
 }
@@ -106,7 +111,10 @@ static int reach_start_job(Reach *reach, const PresenceList *list) {
         if (!job)
                 return -ENOMEM;
         job->reach = reach;
-        if (reach->rule->reviewers_group)
+        job->group_names = calloc(1, sizeof(char *));
+        if (!job->group_names)
+                r = -ENOMEM;
+        if (r >= 0 && reach->rule->reviewers_group)
                 r = strv_append(&job->group_names, reach->rule->reviewers_group);
         if (r >= 0 && reach->rule->admins_group)
                 r = strv_append(&job->group_names, reach->rule->admins_group);
@@ -130,7 +138,7 @@ static void on_presence(int r, const PresenceList *list, void *userdata) {
                 r = reach_start_job(reach, list);
         reach->presence = presence_query_free(reach->presence);
         if (r < 0)
-                reach->done(r, 0, reach->userdata);
+                reach->done(r, 0, false, reach->userdata);
 }
 
 int reach_count(sd_bus *bus, Worker *worker, const PolicyRule *rule, uid_t requester, ReachDone done,

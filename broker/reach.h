@@ -12,8 +12,9 @@
 
 typedef struct Reach Reach;
 
-/* r is 0, or a negative errno if it could not be found out; then count is 0. The owner frees the Reach. */
-typedef void (*ReachDone)(int r, unsigned count, void *userdata);
+/* r is 0, or a negative errno if it could not be found out; then count is 0. group_missing: neither of the
+ * rule's groups exists, so that nobody can ever decide. The owner frees the Reach. */
+typedef void (*ReachDone)(int r, unsigned count, bool group_missing, void *userdata);
 
 /* 0, and done is called later, or a negative errno, and it is not. Freeing cancels. */
 int reach_count(sd_bus *bus, Worker *worker, const PolicyRule *rule, uid_t requester, ReachDone done,

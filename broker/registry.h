@@ -31,6 +31,7 @@ typedef struct Request {
         PolicyRule *rule;         /* a copy: a new policy does not change this request */
         char *user, *service, *tty, *rhost, *ruser; /* as they came; "" if not known */
         bool verified;            /* created by root */
+        uid_t asker;              /* the person in whose session su or the like asks; 0: a service asks */
         uint64_t created_usec;    /* since the Unix epoch */
         unsigned code_slot;
         char **voters;            /* names of those who approved so far */

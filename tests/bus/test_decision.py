@@ -89,13 +89,18 @@ def test_codes_differ_and_ids_do(system):
     assert all(re.fullmatch(r"\d{6}", login.code) and re.fullmatch("[0-9a-f]{32}", login.id) for login in logins)
 
 
-def test_a_note_is_bounded_and_harmless(system):
-    login, bob = system.login(service="two"), system.client("bob")
+def test_a_note_is_bounded_and_kept_as_it_is(system):
+    """Who shows it makes it safe; in the ledger and in the log it is one line of ASCII (attack B18)."""
+    login, bob = system.login(service="two", tty="\x1b]0;x\x07"), system.client("bob")
     assert refused(bob.approve, login, note="n" * 501) == bus.INVALID_ARGS
     assert refused(bob.deny, login, "n" * 501) == bus.INVALID_ARGS
-    bob.deny(login, "a\x1b[2Jb\u202ec\nd")
+    note = 'a\x1b[2Jb\u202ec\nd\\"<b>&'
+    bob.deny(login, note)
     verdict, details = login.verdict()
-    assert (verdict, details["note"]) == ("denied", "a\\x1b[2Jb\\u{202e}c\\x0ad")
+    assert (verdict, details["note"]) == ("denied", note)
+    assert login.entries()[0]["tty"] == "\x1b]0;x\x07" and login.entries()[-1]["note"] == note
+    assert all(body.isascii() and body.isprintable() and "<" not in body for body in system.bodies())
+    assert all(line.isascii() and line.isprintable() for line in system.broker.output().splitlines())
 
 
 @pytest.mark.parametrize(("ended", "expected"), [

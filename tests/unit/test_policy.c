@@ -47,6 +47,29 @@ static void test_the_first_match_decides(void **unused) {
         assert_string_equal(decide(&policy, "su", "bert", NULL), "three");
 }
 
+static const char *by_service(const Policy *policy, const char *service) {
+        const PolicyRule *rule = policy_decide_by_service(policy, service);
+
+        return rule ? rule->name : "depends";
+}
+
+/* Known without the account only if every rule up to the first that takes the service asks for the service alone. */
+static void test_some_services_decide_alone(void **unused) {
+        (void)unused;
+        Policy policy = POLICY({.name = (char *)"root", .services = LIST((char *)"su"), .users = LIST((char *)"root")},
+                               {.name = (char *)"staff", .services = LIST((char *)"sudo"), .groups = LIST((char *)"staff")},
+                               {.name = (char *)"jobs", .services = LIST((char *)"cron", (char *)"su", (char *)"sudo")},
+                               {.name = (char *)"alice", .users = LIST((char *)"alice")},
+                               {.name = (char *)"rest"});
+
+        assert_string_equal(by_service(&policy, "cron"), "jobs");
+        assert_string_equal(by_service(&policy, "su"), "depends");
+        assert_string_equal(by_service(&policy, "sudo"), "depends");
+        assert_string_equal(by_service(&policy, "sshd"), "depends");
+        policy.n_rules = 3;
+        assert_string_equal(by_service(&policy, "sshd"), "depends");
+}
+
 /* Every key must match, and in a list one entry. All eight combinations. */
 static void test_keys_are_joined_by_and(void **unused) {
         (void)unused;
@@ -241,6 +264,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_no_rule_matches),
                 cmocka_unit_test(test_the_first_match_decides),
+                cmocka_unit_test(test_some_services_decide_alone),
                 cmocka_unit_test(test_keys_are_joined_by_and),
                 cmocka_unit_test(test_names_match_as_a_whole),
                 cmocka_unit_test(test_missing_facts),
