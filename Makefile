@@ -120,8 +120,8 @@ $(B)/peerauth-notifier: $(NOTIFIER_OBJ)
 	$(call link,-pie,$(LIBS.notifier))
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_OBJ)
 	$(call link,,$(LIBS.broker) -lcmocka -lm)
-$(B)/tests/bench/% $(B)/tests/support/%: ALL_CFLAGS += -fno-sanitize=all
-$(B)/tests/bench/%: $(B)/tests/bench/%.o $(UNIT_OBJ)
+$(B)/tests/bench/bench_% $(B)/tests/support/%: ALL_CFLAGS += -fno-sanitize=all
+$(B)/tests/bench/bench_%: $(B)/tests/bench/bench_%.o $(B)/tests/bench/floor.o $(UNIT_OBJ)
 	$(call link,,$(LIBS.broker) -lpam)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(UNIT_OBJ)
 	$(call link,,$(LIBS.broker))

@@ -104,7 +104,7 @@ static int method_create_request(sd_bus_message *m, void *userdata, sd_bus_error
                 return 1;
         }
         return caller_identify(flow_callers(flow), m,
-                               &(CallerQuestion){.want = CALLER_UID,
+                               &(CallerQuestion){.want = CALLER_PERSON,
                                                  .requester = login.user,
                                                  .group_names = flow_login_groups(flow),
                                                  .done = on_create,

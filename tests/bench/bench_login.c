@@ -3,8 +3,12 @@
  * Logins through the installed module and broker: exempt ones, and the time from the reviewer's approve
  * call to the return of pam_authenticate.
  *
+ * Floors are taken in turn with the figures.
+ *
  *   bench_login exempt SERVICE USER
- *   bench_login decide SERVICE USER REVIEWER PENDING    PENDING logins wait, this one among them
+ *   bench_login decide SERVICE USER REVIEWER PENDING DIRECTORY
+ *                                                       PENDING logins wait, this one among them; DIRECTORY
+ *                                                       is on the ledger's file system
  *   bench_login hold PENDING                            holds them until it is killed
  */
 #include <err.h>
@@ -19,6 +23,7 @@
 
 #include "common/client.h"
 #include "common/text.h"
+#include "tests/bench/floor.h"
 #include "tests/bench/sample.h"
 
 enum { LOGIN_EXEMPT = 500, LOGIN_DECIDE = 300 };
@@ -55,26 +60,32 @@ static int conversation(int n, const struct pam_message **messages, struct pam_r
 }
 
 static void bench_exempt(const char *service, const char *user) {
-        static Sample sample;
+        static Sample sample, floor;
         const struct pam_conv conv = {.conv = conversation};
         pam_handle_t *pamh = NULL;
         double cold;
 
+        floor_start_echo();
         cold = sample_now();
         if (pam_start(service, user, &conv, &pamh) != PAM_SUCCESS)
                 errx(1, "pam_start failed");
         for (int i = 0; i < LOGIN_EXEMPT + 1; i++) {
-                double start = sample_now();
-                int r = pam_authenticate(pamh, 0);
+                double start, before = floor_connect_call_close();
+                int r;
 
+                start = sample_now();
+                r = pam_authenticate(pamh, 0);
                 if (r != PAM_SUCCESS)
                         errx(1, "an exempt login ended with %s", pam_strerror(pamh, r));
                 if (i == 0)
-                        printf("exempt_cold %.1f\n", sample_now() - cold); /* loads the module as well */
-                else
+                        printf("exempt_cold %.1f\n", sample_now() - cold); /* loads the module, and one floor */
+                else {
                         sample_add(&sample, sample_now() - start);
+                        sample_add(&floor, before);
+                }
         }
         pam_end(pamh, PAM_SUCCESS);
+        sample_report(&floor, "exempt_floor");
         sample_report(&sample, "exempt");
 }
 
@@ -152,12 +163,64 @@ static void review(const char *reviewer, const char *user, Shared *shared, int g
         _exit(0);
 }
 
-static void bench_decide(const char *service, const char *user, const char *reviewer, unsigned pending) {
+/* The floor of a decision: two calls, one durable commit. */
+typedef struct DecideFloor {
+        sd_bus *bus;
+        FloorDisk disk;
+        Sample calls, commits, syncs, whole;
+} DecideFloor;
+
+static void floor_decide(DecideFloor *floor) {
+        double calls = floor_call(floor->bus) + floor_call(floor->bus), commit = floor_commit(&floor->disk);
+
+        sample_add(&floor->calls, calls / 2);
+        sample_add(&floor->commits, commit);
+        sample_add(&floor->syncs, floor_fdatasync(&floor->disk));
+        sample_add(&floor->whole, calls + commit);
+}
+
+static void report_decide(DecideFloor *floor, Sample *sample, unsigned pending) {
+        char name[64];
+
+        (void)snprintf(name, sizeof(name), "decide%u", pending);
+        sample_report(sample, name);
+        (void)snprintf(name, sizeof(name), "decide%u_floor", pending);
+        sample_report(&floor->whole, name);
+        (void)snprintf(name, sizeof(name), "decide%u_call", pending);
+        sample_report(&floor->calls, name);
+        (void)snprintf(name, sizeof(name), "decide%u_commit", pending);
+        sample_report(&floor->commits, name);
+        (void)snprintf(name, sizeof(name), "decide%u_sync", pending);
+        sample_report(&floor->syncs, name);
+}
+
+/* One login, from the code on the screen to the return of pam_authenticate. */
+static double decide_once(const char *service, const char *user, Shared *shared, int go, int done) {
+        pid_t pid;
+        char c;
+
+        memset(shared, 0, sizeof(*shared));
+        shared->result = -1;
+        pid = start_login(service, user, shared);
+        if (read(shown[0], &c, 1) != 1)
+                errx(1, "no code was shown");
+        usleep(2000); /* the requester is past its prompt and waits */
+        (void)!write(go, "", 1);
+        if (read(done, &c, 1) != 1)
+                errx(1, "the reviewer ended");
+        (void)waitpid(pid, NULL, 0);
+        if (shared->result != PAM_SUCCESS)
+                errx(1, "an approved login ended with %d", shared->result);
+        return shared->returned - shared->sent;
+}
+
+static void bench_decide(const char *service, const char *user, const char *reviewer, unsigned pending,
+                         const char *directory) {
         static Sample sample;
+        static DecideFloor floor;
         Shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         sd_bus *held = hold_pending(pending - 1);
         int go[2], done[2];
-        char name[32], c;
 
         if (shared == MAP_FAILED || pipe(go) < 0 || pipe(done) < 0 || pipe(shown) < 0)
                 err(1, "set-up");
@@ -167,33 +230,24 @@ static void bench_decide(const char *service, const char *user, const char *revi
                 review(reviewer, user, shared, go[0], done[1]);
         }
         close(done[1]); /* so that the end of the reviewer is seen */
+        floor_start_echo();
+        floor.bus = floor_connect();
+        floor_disk_open(&floor.disk, directory);
         for (int i = 0; i < LOGIN_DECIDE; i++) {
-                pid_t pid;
-
-                memset(shared, 0, sizeof(*shared));
-                shared->result = -1;
-                pid = start_login(service, user, shared);
-                if (read(shown[0], &c, 1) != 1)
-                        errx(1, "no code was shown");
-                usleep(2000); /* the requester is past its prompt and waits */
-                (void)!write(go[1], "", 1);
-                if (read(done[0], &c, 1) != 1)
-                        errx(1, "the reviewer ended");
-                (void)waitpid(pid, NULL, 0);
-                if (shared->result != PAM_SUCCESS)
-                        errx(1, "an approved login ended with %d", shared->result);
-                sample_add(&sample, shared->returned - shared->sent);
+                floor_decide(&floor);
+                sample_add(&sample, decide_once(service, user, shared, go[1], done[0]));
         }
-        (void)snprintf(name, sizeof(name), "decide%u", pending);
-        sample_report(&sample, name);
+        report_decide(&floor, &sample, pending);
+        floor_disk_close(&floor.disk);
+        sd_bus_close_unref(floor.bus);
         sd_bus_close_unref(held);
 }
 
 int main(int argc, char *argv[]) {
         if (argc == 4 && strcmp(argv[1], "exempt") == 0)
                 bench_exempt(argv[2], argv[3]);
-        else if (argc == 6 && strcmp(argv[1], "decide") == 0)
-                bench_decide(argv[2], argv[3], argv[4], (unsigned)atoi(argv[5]));
+        else if (argc == 7 && strcmp(argv[1], "decide") == 0)
+                bench_decide(argv[2], argv[3], argv[4], (unsigned)atoi(argv[5]), argv[6]);
         else if (argc == 3 && strcmp(argv[1], "hold") == 0) {
                 (void)hold_pending((unsigned)atoi(argv[2]));
                 puts("held");

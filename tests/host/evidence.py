@@ -163,11 +163,11 @@ def screen(terminal):
 
 
 def half_authenticated(name="alice", options=(), enter=True):
-    """ssh with the right password that shows its code and, if enter, waits; with the id of its request."""
+    """ssh with the right password that waits for approval: .code, .request (its id) and .shown behind the code."""
     before = {request["id"] for request in w.pending()}
     terminal = w.ssh(name, options=options)
     terminal.read_code()
-    terminal.expect("then wait. ")
+    terminal.shown = terminal.expect("then wait. ")
     if enter:
         terminal.send()
     return held(terminal, before)

@@ -32,7 +32,7 @@ make_root() {
     if ! overlay root / "$root"; then
         mount --bind / "$work/lower"
         overlay root "$work/lower" "$root" ||
-            die 77 "no overlay of / on this kernel ($(tail -n 1 "$work/overlay.log"));" \
+            die 77 "no overlay of / on this kernel ($(sed -n 1p "$work/overlay.log"));" \
                 "HOST_LOWER=copy copies the root instead (slow, some GB below /var/tmp)"
     fi
     for folder in "${separate[@]}"; do
@@ -43,12 +43,15 @@ make_root() {
 
 # For kernels that cannot stack one more overlay: only what a host needs to boot.
 copy_root() {
+    local part parts=()
     root=$HOST_SCRATCH
-    tar --create --directory=/ --one-file-system --exclude=./{proc,sys,dev,run,tmp,mnt,media,home,opt} \
-        --exclude=./var/{cache,tmp,log} --exclude=./usr/{local,share/doc,share/man,src} \
-        --exclude=./root --exclude=./boot --exclude="./${HOST_SCRATCH#/}" . 2>/dev/null |
+    for part in etc usr var bin sbin lib lib32 lib64 libx32; do
+        [[ ! -e /$part ]] || parts+=("$part")
+    done
+    tar --create --directory=/ --exclude=var/{cache,tmp,log,spool} --exclude=usr/local --exclude=usr/src \
+        --exclude=usr/share/{doc,man,locale,help} "${parts[@]}" 2>/dev/null |
         tar --extract --directory="$root" --preserve-permissions
-    mkdir -p "$root"/{proc,sys,dev,run,tmp,mnt,home,opt,root,var/cache,var/log,var/tmp,usr/local}
+    mkdir -p "$root"/{proc,sys,dev,run,tmp,mnt,home,opt,root,var/{cache,log,spool,tmp},usr/local}
     chmod 1777 "$root/tmp" "$root/var/tmp"
 }
 
