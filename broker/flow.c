@@ -11,6 +11,7 @@
 
 #include "broker/bus.h"
 #include "broker/flow_internal.h"
+#include "broker/ledger_dir.h"
 #include "broker/record.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -115,8 +116,19 @@ static int on_save(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+/* What `peerauthctl status` says of the ledger, until an entry gets in again. */
+static void flow_note_ledger(Flow *flow, int error) {
+        char *message = NULL;
+
+        if (error < 0)
+                (void)ledger_dir_failed(&message, error, flow->state_dir, "", "write to the ledger");
+        free(flow->ledger_message);
+        flow->ledger_message = message;
+}
+
 void flow_commit(Flow *flow) {
         Request *request, *next;
+        bool wrote;
         int r;
 
         if (flow->staged_since_usec == 0)
@@ -124,7 +136,10 @@ void flow_commit(Flow *flow) {
         flow->staged_since_usec = 0;
         (void)sd_event_source_set_enabled(flow->commit_source, SD_EVENT_OFF);
         (void)sd_event_source_set_priority(flow->commit_source, FLOW_COMMIT_PRIORITY);
+        wrote = flow->ledger && ledger_staged(flow->ledger) > 0;
         r = flow->ledger ? ledger_commit(flow->ledger) : -ENOTCONN;
+        if (wrote)
+                flow_note_ledger(flow, r);
         for (request = registry_next(flow->registry, NULL); request; request = next) {
                 next = registry_next(flow->registry, request);
                 if (!request->uncommitted && !request->failed)

@@ -34,7 +34,7 @@ static const char *remedy(int error) {
         switch (-error) {
         case ENOSPC:
         case EDQUOT:
-                return "free some space on its file system, then start the broker again";
+                return "free some space on its file system";
         case EROFS:
                 return "make its file system and the file writable for the broker's account";
         case EACCES:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The broker's interfaces, the packaged descriptions of them, and the bus policy say the same."""
 
+import fcntl
+import os
 import re
-import socket
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from jeepney import DBusAddress, HeaderFields, new_method_call
 
 import peerauth_bus as bus
 from peerauth_bus import BusError
@@ -83,10 +85,8 @@ def test_nothing_else_gets_through(system, interface, member, signature, body):
 
 def test_calls_without_an_interface(system):
     """The bus refuses them, or the broker treats them as the one with the interface."""
-    from jeepney import HeaderFields, new_method_call
-
     mallory = system.client("mallory")
-    message = new_method_call(bus.DBusAddress(bus.PATH, bus.NAME, bus.AUDITOR), "GetCheckpoint")
+    message = new_method_call(DBusAddress(bus.PATH, bus.NAME, bus.AUDITOR), "GetCheckpoint")
     del message.header.fields[HeaderFields.interface]
     with pytest.raises(BusError) as error:
         mallory.reply(mallory.send_message(message))
@@ -98,9 +98,6 @@ def test_peer(system):
 
 
 def test_the_snapshot_is_read_only(system):
-    import fcntl
-    import os
-
     login = system.login()
     system.client("bob").approve(login)
     olga = system.client("olga")
@@ -119,8 +116,6 @@ def test_the_snapshot_is_read_only(system):
 
 
 def test_two_snapshots_of_one_ledger_are_equal(system):
-    import os
-
     login = system.login()
     system.client("bob").approve(login)
     contents = []
@@ -135,8 +130,5 @@ def test_two_snapshots_of_one_ledger_are_equal(system):
 
 def test_the_bus_knows_no_other_way_in(system):
     """No socket of the broker's own: what it has open are its files, its bus and event descriptors."""
-    import os
-
     kinds = [os.readlink(f"/proc/{system.broker.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{system.broker.pid}/fd")]
     assert len([kind for kind in kinds if kind.startswith("socket:")]) == 1
-    assert isinstance(socket.AF_UNIX, int)
