@@ -36,7 +36,9 @@ static const char *remedy(int error) {
         case EDQUOT:
                 return "free some space on its file system";
         case EROFS:
-                return "make its file system and the file writable for the broker's account";
+                /* A mount that was read-only stays so in the unit's own view of the file system. */
+                return "make its file system and the file writable for the broker's account, then restart "
+                       "peerauth-broker";
         case EACCES:
         case EPERM:
                 return "give the folder and its files to the broker's account (chown), modes 0700 and 0600";

@@ -13,6 +13,11 @@ static inline uint64_t clock_usec(clockid_t clock) {
         return (uint64_t)ts.tv_sec * 1000000ULL + (uint64_t)ts.tv_nsec / 1000ULL;
 }
 
+/* The earlier of two times, or the shorter of two spans. */
+static inline uint64_t clock_earlier(uint64_t a, uint64_t b) {
+        return a < b ? a : b;
+}
+
 static inline uint64_t clock_boottime_usec(void) {
         return clock_usec(CLOCK_BOOTTIME);
 }

@@ -9,16 +9,12 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/protocol.h"
 #include "pam_peerauth/process.h"
 
 /* For the message with the outcome, the modules after us, and the clock ticks in which ages are known. */
-#define LIMIT_MARGIN_USEC       (5 * PEERAUTH_USEC_PER_SEC)
-#define LIMIT_SSHD_DEFAULT_USEC (120 * PEERAUTH_USEC_PER_SEC)
-
-static uint64_t earlier(uint64_t a, uint64_t b) {
-        return a < b ? a : b;
-}
+#define LIMIT_MARGIN_USEC (5 * PEERAUTH_USEC_PER_SEC)
 
 static uint64_t alarm_left_usec(void) {
         struct itimerval timer = {0};
@@ -40,19 +36,18 @@ static uint64_t login_age_usec(uint64_t grace_usec) {
         return process_age_usec(getpid(), &age) >= 0 ? age : 0;
 }
 
+/* Other programs that keep a limit run an alarm. Of those that do not, some are as old as the desktop. */
 static uint64_t grace_left_usec(const char *service, const Options *options) {
-        uint64_t grace = options->grace_usec, age;
+        uint64_t age;
 
-        if (grace == OPTIONS_GRACE_UNSET)
-                grace = strcmp(service, "sshd") == 0 ? LIMIT_SSHD_DEFAULT_USEC : 0;
-        if (grace == 0)
+        if (options->grace_usec == 0 || strcmp(service, "sshd") != 0)
                 return LIMIT_NONE;
-        age = login_age_usec(grace);
-        return age < grace ? grace - age : 0;
+        age = login_age_usec(options->grace_usec);
+        return age < options->grace_usec ? options->grace_usec - age : 0;
 }
 
 uint64_t limit_left_usec(const char *service, const Options *options) {
-        uint64_t left = earlier(alarm_left_usec(), grace_left_usec(service, options));
+        uint64_t left = clock_earlier(alarm_left_usec(), grace_left_usec(service, options));
 
         if (left == LIMIT_NONE)
                 return LIMIT_NONE;

@@ -23,8 +23,8 @@ static const OptionRow option_rows[] = {
          "longest wait for a decision; the rule and the front end may allow less"},
         {"connect", OPTION_SECONDS, offsetof(Options, connect_usec), 1, 60, "20",
          "longest wait for the broker's first answer, its start by the bus included"},
-        {"grace", OPTION_SECONDS, offsetof(Options, grace_usec), 0, 3600, "120 under sshd, else none",
-         "the front end's own limit for a login, counted from its start; 0: it has none"},
+        {"grace", OPTION_SECONDS, offsetof(Options, grace_usec), 0, 3600, "120",
+         "LoginGraceTime of sshd, whose logins alone it concerns; 0: no limit"},
         {"debug", OPTION_FLAG, offsetof(Options, debug), 0, 0, "off", "log each step"},
         {"bus", OPTION_ADDRESS, offsetof(Options, bus), 0, 0, "the system bus",
          "address of the message bus, for tests"},
@@ -83,7 +83,7 @@ int options_parse(int argc, const char **argv, Options *ret_options, const char 
         Options options = {
                 .timeout_usec = PEERAUTH_EXPIRES_MAX_USEC,
                 .connect_usec = 20 * PEERAUTH_USEC_PER_SEC,
-                .grace_usec = OPTIONS_GRACE_UNSET,
+                .grace_usec = 120 * PEERAUTH_USEC_PER_SEC,
         };
 
         for (int i = 0; i < argc; i++)

@@ -11,12 +11,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define OPTIONS_GRACE_UNSET UINT64_MAX
-
 typedef struct Options {
         uint64_t timeout_usec; /* longest wait for a decision */
         uint64_t connect_usec; /* longest wait for the broker's first answer */
-        uint64_t grace_usec;   /* the front end's limit for a whole login; 0: none; or OPTIONS_GRACE_UNSET */
+        uint64_t grace_usec;   /* sshd's limit for a whole login; 0: none */
         bool debug;
         const char *bus; /* address; NULL: the system bus; belongs to argv */
 } Options;

@@ -16,7 +16,6 @@
         "This login needs a colleague's approval,\n"  \
         "and the approval service does not answer.\n" \
         "Please call an administrator."
-#define TEXT_DENIED  "This login is not allowed."
 #define TEXT_EXPIRED "Nobody decided in time. Please try again\nwhen a colleague can answer."
 #define TEXT_LIMITED "Too many attempts. Please wait before\nyou try again."
 
@@ -74,7 +73,7 @@ static const struct {
         {PEERAUTH_ERROR_RATE_LIMITED, OUTCOME_LIMITED, TEXT_LIMITED},
         {PEERAUTH_ERROR_LOCKED, OUTCOME_LIMITED, TEXT_LIMITED},
         {PEERAUTH_ERROR_EXPIRED, OUTCOME_EXPIRED, TEXT_EXPIRED},
-        {SD_BUS_ERROR_ACCESS_DENIED, OUTCOME_DENIED, TEXT_DENIED},
+        {SD_BUS_ERROR_ACCESS_DENIED, OUTCOME_DENIED, OUTCOME_NOT_ALLOWED},
 };
 
 /* How many bytes of text fit into max without cutting a UTF-8 character. */
@@ -120,7 +119,7 @@ Outcome outcome_from_created(const ClientCreated *created) {
 
         if (created->outcome == VERDICT_EXEMPT)
                 return outcome_make(OUTCOME_EXEMPT, NULL, "exempt by rule \"%s\"", rule ? rule : "");
-        return outcome_explain(outcome_make(OUTCOME_DENIED, TEXT_DENIED, "denied by rule \"%s\": %s",
+        return outcome_explain(outcome_make(OUTCOME_DENIED, OUTCOME_NOT_ALLOWED, "denied by rule \"%s\": %s",
                                             rule ? rule : "", message ? message : ""),
                                "", message);
 }

@@ -23,6 +23,8 @@ typedef enum OutcomeKind {
         OUTCOME_APPROVED,
 } OutcomeKind;
 
+#define OUTCOME_NOT_ALLOWED "This login is not allowed."
+
 enum { OUTCOME_TEXT_MAX = 400, OUTCOME_LOG_MAX = 256 };
 
 typedef struct Outcome {

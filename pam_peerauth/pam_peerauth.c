@@ -46,10 +46,6 @@ PEERAUTH_DEFINE_CLEANUP(sd_bus *, sd_bus_close_unref);
 /* Everything else is hidden by the build; pam_peerauth.map says so once more. */
 #define EXPORTED __attribute__((visibility("default")))
 
-static uint64_t earlier(uint64_t a, uint64_t b) {
-        return a < b ? a : b;
-}
-
 static void debug(const Attempt *attempt, const char *what, uint64_t usec) {
         if (attempt->options.debug && usec == LIMIT_NONE)
                 pam_syslog(attempt->pamh, LOG_DEBUG, "%s: no limit", what);
@@ -77,7 +73,7 @@ static Outcome outcome_of_silence(const ClientCreated *created) {
 
 /* The whole wait, with the lines of the countdown in between. */
 static Outcome await(const Attempt *attempt, Wait *wait, const ClientCreated *created, uint64_t deadline) {
-        uint64_t left = deadline - earlier(deadline, clock_boottime_usec()), mark;
+        uint64_t left = deadline - clock_earlier(deadline, clock_boottime_usec()), mark;
         int r;
 
         while ((mark = show_next_mark(attempt->origin.service, left)) > 0) {
@@ -98,8 +94,8 @@ static Outcome await(const Attempt *attempt, Wait *wait, const ClientCreated *cr
 static Outcome show_and_wait(const Attempt *attempt, sd_bus *bus, const ClientCreated *created) {
         PEERAUTH_CLEANUP(wait_done) Wait wait = WAIT_INIT;
         uint64_t now = clock_boottime_usec();
-        uint64_t deadline = earlier(created->deadline_usec, attempt->end_usec - ATTEMPT_SLACK_USEC);
-        uint64_t left = deadline - earlier(deadline, now);
+        uint64_t deadline = clock_earlier(created->deadline_usec, attempt->end_usec - ATTEMPT_SLACK_USEC);
+        uint64_t left = deadline - clock_earlier(deadline, now);
         Outcome outcome;
         int r;
 
@@ -124,7 +120,7 @@ static Outcome ask(const Attempt *attempt) {
         PEERAUTH_CLEANUP(sd_bus_close_unref_p) sd_bus *bus = NULL;
         PEERAUTH_CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         PEERAUTH_CLEANUP(client_created_done) ClientCreated created = {0};
-        uint64_t left = attempt->end_usec - earlier(attempt->end_usec, clock_boottime_usec());
+        uint64_t left = attempt->end_usec - clock_earlier(attempt->end_usec, clock_boottime_usec());
         ClientLogin login;
         int r;
 
@@ -137,8 +133,8 @@ static Outcome ask(const Attempt *attempt) {
         if (r < 0)
                 return outcome_from_error("connect to the bus", r, NULL);
         login = origin_login(&attempt->origin, left - ATTEMPT_SLACK_USEC);
-        r = client_create_request(bus, &login, earlier(attempt->options.connect_usec, left / 2), &created,
-                                  &error);
+        r = client_create_request(bus, &login, clock_earlier(attempt->options.connect_usec, left / 2),
+                                  &created, &error);
         if (r < 0)
                 return outcome_from_error("create the request", r, &error);
         if (created.outcome != VERDICT_PENDING)
@@ -149,7 +145,6 @@ static Outcome ask(const Attempt *attempt) {
 static Outcome attempt_run(Attempt *attempt, int argc, const char **argv) {
         const char *what;
         uint64_t left;
-        Outcome outcome;
         int r;
 
         if (options_parse(argc, argv, &attempt->options, &what) < 0)
@@ -158,17 +153,24 @@ static Outcome attempt_run(Attempt *attempt, int argc, const char **argv) {
                                     "Please call an administrator.",
                                     "argument \"%.64s\" is unknown or malformed; see pam_peerauth(8)", what);
         r = origin_read(attempt->pamh, &attempt->origin, &what);
+        if (r == -EINVAL)
+                return outcome_make(OUTCOME_DENIED, OUTCOME_NOT_ALLOWED,
+                                    "the %s is missing, too long or not plain text", what);
         if (r < 0)
-                return outcome_make(r == -EINVAL ? OUTCOME_DENIED : OUTCOME_UNAVAILABLE,
-                                    "This login is not allowed.",
-                                    "the %s is missing, too long, not plain text, or memory ran out", what);
+                return outcome_from_error("copy PAM's items", r, NULL);
         left = limit_left_usec(attempt->origin.service, &attempt->options);
         debug(attempt, "the front end allows", left);
-        attempt->end_usec = clock_boottime_usec() + earlier(left, attempt->options.timeout_usec);
-        outcome = ask(attempt);
-        if (!origin_same_user(attempt->pamh, &attempt->origin))
-                return outcome_make(OUTCOME_DENIED, "This login is not allowed.",
-                                    "the account name was changed while \"%s\" waited", attempt->origin.user);
+        attempt->end_usec = clock_boottime_usec() + clock_earlier(left, attempt->options.timeout_usec);
+        return ask(attempt);
+}
+
+/* After the last message, as every conversation is a chance to change the name. */
+static Outcome attempt_check_user(const Attempt *attempt, Outcome outcome) {
+        bool lets_in = outcome.kind == OUTCOME_APPROVED || outcome.kind == OUTCOME_EXEMPT;
+
+        if (lets_in && !origin_same_user(attempt->pamh, &attempt->origin))
+                return outcome_make(OUTCOME_DENIED, NULL,
+                                    "the account name was changed while this login waited");
         return outcome;
 }
 
@@ -181,6 +183,7 @@ EXPORTED int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const 
                 return PAM_IGNORE;
         outcome = attempt_run(&attempt, argc, argv);
         show_outcome(pamh, &outcome);
+        outcome = attempt_check_user(&attempt, outcome);
         if (outcome.kind != OUTCOME_EXEMPT || attempt.options.debug)
                 pam_syslog(pamh, outcome_priority(outcome.kind), "login of \"%s\": %s",
                            attempt.origin.user ? attempt.origin.user : "?", outcome.log);

@@ -46,16 +46,12 @@ void wait_done(Wait *wait) {
 }
 
 static uint64_t sleep_usec(sd_bus *bus, uint64_t left_usec) {
-        uint64_t sleep = left_usec < WAIT_SLEEP_MAX_USEC ? left_usec : WAIT_SLEEP_MAX_USEC, due, now;
+        uint64_t sleep = clock_earlier(left_usec, WAIT_SLEEP_MAX_USEC), due, now;
 
-        if (sd_bus_get_timeout(bus, &due) > 0 && due != UINT64_MAX) {
-                now = clock_usec(CLOCK_MONOTONIC);
-                if (due <= now)
-                        return 0;
-                if (due - now < sleep)
-                        sleep = due - now;
-        }
-        return sleep;
+        if (sd_bus_get_timeout(bus, &due) <= 0 || due == UINT64_MAX)
+                return sleep;
+        now = clock_usec(CLOCK_MONOTONIC);
+        return due > now ? clock_earlier(sleep, due - now) : 0;
 }
 
 /* Sleeps until something happens. 0, or why the wait must end. */

@@ -206,6 +206,18 @@ def test_approve_at_the_deadline(system):
     assert "expired" in seen
 
 
+def test_a_vote_that_was_overtaken_by_the_deadline(system):
+    """Attack T2, with a broker that does not run, instead of a machine: the vote is older than the deadline."""
+    login, bob = system.login(time_left=300_000), system.client("bob")
+    system.broker.process.send_signal(signal.SIGSTOP)
+    serial = bob.send_approve(login)
+    assert bob.message(serial, 0.4) is None and bus.boottime() > login.deadline
+    system.broker.process.send_signal(signal.SIGCONT)
+    assert outcome(bob, serial) == ERROR + "Expired"
+    assert login.verdict()[0] == "expired"
+    assert login.kinds() == ["request-created", "expired"]
+
+
 def trace(system, act):
     """The broker's writes, syncs and sends while act() runs, in their order."""
     if not shutil.which("strace"):

@@ -193,11 +193,18 @@ def test_only_root_speaks_for_others(system):
     """Attack B14."""
     mallory = system.client("mallory")
     assert refused(mallory.create, "alice", "one") == bus.ACCESS_DENIED
-    assert refused(mallory.create, "alice", "exempt") == bus.ACCESS_DENIED
+    assert refused(mallory.create, "alice", "door") == bus.ACCESS_DENIED
     assert refused(mallory.create, "root", "one") == bus.ACCESS_DENIED
     assert refused(mallory.create, "no-such-account", "one") == bus.ACCESS_DENIED
     assert refused(mallory.create, "mallory", "one", rhost="trusted.example") == bus.ACCESS_DENIED
     assert refused(mallory.create, "mallory", "one", ruser="root") == bus.ACCESS_DENIED
+    assert [entry["kind"] for entry in system.entries()] == ["broker-started"]
+
+
+def test_an_exemption_is_no_right(system):
+    """That a service is exempt for everybody may be known to everybody; nothing is granted or recorded."""
+    mallory = system.client("mallory")
+    assert mallory.create("alice", "exempt")[:4] == ("exempt", "", "", 0)
     assert [entry["kind"] for entry in system.entries()] == ["broker-started"]
 
 
@@ -238,6 +245,16 @@ def test_su_does_not_change_the_person(system, account, expected):
     assert refused(disguised.approve, login) == ERROR + expected
     assert refused(disguised.deny, login) == ERROR + expected
     assert login.kinds() == ["request-created"] and login.verdict(0.1) is None
+
+
+def test_who_asks_by_su_does_not_review(system):
+    """Attack B10: carol becomes alice by su, whose module runs as root; carol knows the code, so she is no peer."""
+    login = system.login("alice", client=system.client("root", login_uid=bus.uid_of("carol")))
+    assert refused(system.client("carol").approve, login) == ERROR + "SelfReview"
+    assert refused(system.client("root", login_uid=bus.uid_of("carol")).approve, login) == ERROR + "SelfReview"
+    assert refused(system.client("alice").approve, login) == ERROR + "SelfReview"
+    assert login.verdict(0.1) is None
+    assert system.client("bob").approve(login) == ("approved", 0)
 
 
 def test_a_borrowed_account_reviews_nothing(system):

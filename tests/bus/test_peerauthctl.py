@@ -145,7 +145,7 @@ def test_deny_needs_no_code_and_records_the_note(system, ctl):
     login = system.login(service="one")
     ctl.works("deny", "alice", "-m", 'not her; $(id) "x" \x1b[31m')
     verdict, details = login.verdict()
-    assert verdict == "denied" and details["note"] == 'not her; $(id) "x" \\x1b[31m'
+    assert verdict == "denied" and details["note"] == 'not her; $(id) "x" \x1b[31m'
 
 
 def test_compare_asks_on_a_terminal_and_no_is_the_default(system, ctl):

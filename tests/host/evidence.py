@@ -68,9 +68,14 @@ class Journal:
         newest = w.run("journalctl", "--lines=1", "--output=json").stdout
         self.cursor = json.loads(newest)["__CURSOR"]
 
-    def lines(self):
+    def entries(self):
         w.run("journalctl", "--sync")
-        return w.run("journalctl", "--no-pager", "--output=cat", f"--after-cursor={self.cursor}").stdout.splitlines()
+        lines = w.run("journalctl", "--output=json", f"--after-cursor={self.cursor}").stdout.splitlines()
+        # What is not UTF-8 comes as a list of bytes.
+        return [entry for entry in map(json.loads, lines) if isinstance(entry.get("MESSAGE"), str)]
+
+    def lines(self):
+        return [entry["MESSAGE"] for entry in self.entries()]
 
     def find(self, *parts):
         """The lines that hold all the parts."""
@@ -110,6 +115,10 @@ class Person:
         output, status = child.match.group(1), int(child.match.group(2))
         child.expect_exact(f"{self.name}$ ", timeout=timeout)
         return output.replace("\r\n", "\n").split("\n; echo end-of", 1)[0].strip("\n"), status
+
+    def command(self, line, _name, timeout=20):
+        """The same, for workstation.desktop(), which takes a Terminal."""
+        return self.run(line, timeout)
 
     def list(self):
         return json.loads(self.run("peerauthctl list --json=short")[0])

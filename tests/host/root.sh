@@ -52,6 +52,7 @@ copy_root() {
         --exclude=usr/share/{doc,man,locale,help} "${parts[@]}" 2>/dev/null |
         tar --extract --directory="$root" --preserve-permissions
     mkdir -p "$root"/{proc,sys,dev,run,tmp,mnt,home,opt,root,var/{cache,log,spool,tmp},usr/local}
+    chmod 0755 "$root"
     chmod 1777 "$root/tmp" "$root/var/tmp"
 }
 

@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import time
 
@@ -226,7 +227,11 @@ def desktop(person, name, display=":7", dunstrc=DUNSTRC):
     person.command(f"export DISPLAY={display}", name)
     person.command(f"(Xvfb {display} -screen 0 900x420x24 -nolisten tcp -ac >/tmp/xvfb.log 2>&1 &)", name)
     wait_for("X server", lambda: run("xdpyinfo", "-display", display, check=False).returncode == 0)
-    config = f" -config {dunstrc}" if dunstrc else ""
+    config = ""
+    if dunstrc:
+        # A copy: the checkout may lie where only root can read.
+        shutil.copy(dunstrc, "/run/dunstrc")
+        config = " -config /run/dunstrc"
     person.command(f"(dunst{config} >/tmp/dunst.log 2>&1 &)", name)
     person.command("(/usr/libexec/peerauth/peerauth-notifier >/tmp/notifier.log 2>&1 &)", name)
     wait_for("notifier", lambda: status()["subscribers"] > 0)

@@ -1,22 +1,46 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Fixtures: a private bus with the rules of a system bus, and a program that asks PAM."""
+"""Fixtures: a private bus with or without the real broker, and a program that asks PAM."""
+
+import os
+import pathlib
+import re
+import sys
 
 import pytest
 
-import support
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import peerauth_bus  # noqa: E402  the line above makes it importable
+import support  # noqa: E402
 
 
 @pytest.fixture
-def bus(tmp_path):
-    """A message bus of its own; its policy is the shipped one plus the right to own names as root."""
-    with support.Bus(tmp_path) as running:
-        yield running
+def folder(request):
+    """A folder that the accounts of the tests can reach."""
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[:40]
+    path = support.WORK / f"{name}-{os.urandom(2).hex()}"
+    path.mkdir(mode=0o755)
+    return path
 
 
 @pytest.fixture
-def host(bus, tmp_path):
+def bus(folder):
+    """A message bus with the shipped policy, and a logind; no broker yet."""
+    system = peerauth_bus.System(folder)
+    yield system
+    system.stop()
+
+
+@pytest.fixture
+def broker(bus):
+    """The same with the real broker."""
+    bus.start_broker(rules=support.RULES)
+    return bus
+
+
+@pytest.fixture
+def host(bus, folder):
     """Starts the host program with the built module, whose stack names this bus."""
-    starter = support.Host(bus, tmp_path)
+    starter = support.Host(bus, folder)
     yield starter
     starter.stop()
 
@@ -27,17 +51,9 @@ def peer(bus):
     started = []
 
     def start(*arguments):
-        process = support.start_peer(bus, *arguments)
-        started.append(process)
-        return process
+        started.append(support.start_peer(bus, *arguments))
+        return started[-1]
 
     yield start
     for process in started:
         support.end(process)
-
-
-@pytest.fixture
-def broker(bus, tmp_path):
-    """The real broker, with a logind that knows one local session of each account in REVIEWERS."""
-    with support.Broker(bus, tmp_path) as running:
-        yield running

@@ -13,7 +13,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <security/pam_appl.h>
@@ -33,7 +32,7 @@ enum { ARGS_MAX = 16, FD_MAX = 1024, FAULT_NOT_MET = 42 };
 static struct {
         const char *user, *service, *confdir, *direct, *tty, *rhost, *ruser, *answer, *rename;
         const char *args[ARGS_MAX];
-        int n_args, repeat, first_fault, last_fault, alarm, fail_message;
+        int n_args, repeat, first_fault, last_fault, alarm, fail_message, rename_from;
         bool eof, wait_enter, threads, close_all, catch_signals, setcred_only, account_only, after;
 } options = {.user = "root", .service = "peerauth-test", .answer = "", .repeat = 1, .fail_message = -1};
 
@@ -67,7 +66,7 @@ static int messages_seen;
 static void print_json(const char *text) {
         putchar('"');
         for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-                if (*c == '"' || *c == '\\' || *c < 0x20 || *c >= 0x7f)
+                if (*c == '"' || *c == '\\' || *c < 0x20 || *c == 0x7f)
                         printf("\\u%04x", *c);
                 else
                         putchar(*c);
@@ -95,7 +94,7 @@ static int converse(int n, const struct pam_message **messages, struct pam_respo
                 print_json(messages[i]->msg);
                 printf("}\n");
                 fflush(stdout);
-                if (options.rename)
+                if (options.rename && messages_seen >= options.rename_from)
                         (void)pam_set_item(current, PAM_USER, options.rename);
                 if (messages_seen++ == options.fail_message) {
                         free(responses);
@@ -254,96 +253,76 @@ static void run_faults(void) {
         }
 }
 
+/* Somebody else in the same process, for as long as it runs. */
 static void *run_thread(void *data) {
         (void)data;
-        (void)usleep(1000);
+        for (;;) {
+                free(malloc(100));
+                (void)usleep(100);
+        }
         return NULL;
 }
 
-static void parse(int argc, char **argv) {
-        static const struct option longs[] = {
-                {"user", 1, 0, 'u'},       {"confdir", 1, 0, 'D'},    {"service", 1, 0, 's'},
-                {"direct", 1, 0, 'd'},     {"arg", 1, 0, 'a'},        {"tty", 1, 0, 't'},
-                {"rhost", 1, 0, 'h'},      {"ruser", 1, 0, 'r'},      {"answer", 1, 0, 'A'},
-                {"rename", 1, 0, 'R'},     {"repeat", 1, 0, 'n'},     {"first-fault", 1, 0, 'f'},
-                {"last-fault", 1, 0, 'F'}, {"alarm", 1, 0, 'l'},      {"fail-message", 1, 0, 'm'},
-                {"eof", 0, 0, 'e'},        {"wait-enter", 0, 0, 'w'}, {"threads", 0, 0, 'T'},
-                {"close-all", 0, 0, 'c'},  {"catch", 0, 0, 'C'},      {"setcred", 0, 0, 'S'},
-                {"account", 0, 0, 'U'},    {"after", 0, 0, 'z'},      {0},
-        };
+/* --name or --name=VALUE; exactly one of the pointers is set. */
+static const struct {
+        const char *name;
+        const char **text;
+        int *number;
+        bool *flag;
+} rows[] = {
+        {"user", .text = &options.user},
+        {"service", .text = &options.service},
+        {"confdir", .text = &options.confdir},
+        {"direct", .text = &options.direct},
+        {"tty", .text = &options.tty},
+        {"rhost", .text = &options.rhost},
+        {"ruser", .text = &options.ruser},
+        {"answer", .text = &options.answer},
+        {"rename", .text = &options.rename},
+        {"repeat", .number = &options.repeat},
+        {"first-fault", .number = &options.first_fault},
+        {"last-fault", .number = &options.last_fault},
+        {"alarm", .number = &options.alarm},
+        {"rename-from", .number = &options.rename_from},
+        {"fail-message", .number = &options.fail_message},
+        {"eof", .flag = &options.eof},
+        {"wait-enter", .flag = &options.wait_enter},
+        {"threads", .flag = &options.threads},
+        {"close-all", .flag = &options.close_all},
+        {"catch", .flag = &options.catch_signals},
+        {"setcred", .flag = &options.setcred_only},
+        {"account", .flag = &options.account_only},
+        {"after", .flag = &options.after},
+};
 
-        for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;)
-                switch (c) {
-                case 'D':
-                        options.confdir = optarg;
-                        break;
-                case 'u':
-                        options.user = optarg;
-                        break;
-                case 's':
-                        options.service = optarg;
-                        break;
-                case 'd':
-                        options.direct = optarg;
-                        break;
-                case 'a':
-                        options.args[options.n_args++ % ARGS_MAX] = optarg;
-                        break;
-                case 't':
-                        options.tty = optarg;
-                        break;
-                case 'h':
-                        options.rhost = optarg;
-                        break;
-                case 'r':
-                        options.ruser = optarg;
-                        break;
-                case 'A':
-                        options.answer = optarg;
-                        break;
-                case 'R':
-                        options.rename = optarg;
-                        break;
-                case 'n':
-                        options.repeat = atoi(optarg);
-                        break;
-                case 'f':
-                        options.first_fault = atoi(optarg);
-                        break;
-                case 'F':
-                        options.last_fault = atoi(optarg);
-                        break;
-                case 'l':
-                        options.alarm = atoi(optarg);
-                        break;
-                case 'm':
-                        options.fail_message = atoi(optarg);
-                        break;
-                case 'e':
-                        options.eof = true;
-                        break;
-                case 'w':
-                        options.wait_enter = true;
-                        break;
-                case 'T':
-                        options.threads = true;
-                        break;
-                case 'c':
-                        options.close_all = true;
-                        break;
-                case 'C':
-                        options.catch_signals = true;
-                        break;
-                case 'S':
-                        options.setcred_only = true;
-                        break;
-                case 'U':
-                        options.account_only = true;
-                        break;
-                case 'z':
-                        options.after = true;
-                        break;
-                default:
+static bool parse_argument(const char *argument) {
+        const char *equals = strchr(argument, '='), *value = equals ? equals + 1 : NULL;
+        size_t size = equals ? (size_t)(equals - argument) : strlen(argument);
+
+        if (strncmp(argument, "arg=", 4) == 0 && options.n_args < ARGS_MAX) {
+                options.args[options.n_args++] = value; /* of the module, with --direct */
+                return true;
+        }
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                if (strlen(rows[i].name) != size || strncmp(rows[i].name, argument, size) != 0)
+                        continue;
+                if (rows[i].text && value)
+                        *rows[i].text = value;
+                else if (rows[i].number && value)
+                        *rows[i].number = atoi(value);
+                else if (rows[i].flag && !value)
+                        *rows[i].flag = true;
+                else
+                        return false;
+                return true;
+        }
+        return false;
+}
+
+static void parse(int argc, char **argv) {
+        for (int i = 1; i < argc; i++)
+                if (strncmp(argv[i], "--", 2) != 0 || !parse_argument(argv[i] + 2)) {
+                        fprintf(stderr, "unknown argument %s\n", argv[i]);
                         exit(2);
                 }
 }
@@ -380,7 +359,7 @@ int main(int argc, char **argv) {
                 run_faults();
                 return 0;
         }
-        /* The first round is not counted: libraries are loaded and set up once. */
+        /* What a first round sets up once is not counted. */
         for (int i = 0; i < options.repeat; i++) {
                 if (i == 0 || i == options.repeat / 2) {
                         fds = count_fds();

@@ -69,7 +69,7 @@ CREATE = {
     "wrong-detail": lambda: created(details={**DETAILS, "needed": ("s", "one")}),
     "nested": lambda: created(details={**DETAILS, "reviewers": ("a{sv}", {"x": ("s", "y")})}),
     "effects": lambda: created(
-        details={**DETAILS, "reviewers": ("s", "\x1b]0;x\x07\x1b[2J" + "\u202e" + "x" * 5000 + "\nCode 111 111")}
+        details={**DETAILS, "reviewers": ("s", "\x1b]0;x\x07\x1b[2J\u202e\nCode 111 111\n" + "x" * 5000)}
     ),
 }
 
@@ -98,24 +98,20 @@ WAIT = {
 }
 
 
-def send_frame(connection, message):
-    connection.send(message)
-
-
 def answer(connection, message, signature, body):
-    send_frame(connection, new_method_return(message, signature, body))
+    connection.send(new_method_return(message, signature, body))
 
 
 def forge(connection, victim):
     """What a stranger may try: a verdict as a signal, and as a reply that nobody asked him for."""
     broker = DBusAddress("/org/peerauth/PeerAuth1", bus_name=victim, interface=NAME + ".Requester")
     for member in ("Decided", "RequestChanged", "WaitDecision"):
-        send_frame(connection, _to(victim, new_signal(broker, member, "sa{sv}", ("approved", {}))))
+        connection.send(_to(victim, new_signal(broker, member, "sa{sv}", ("approved", {}))))
     for serial in range(1, 8):
         reply = new_method_return(new_method_call(broker, "WaitDecision"), "sa{sv}", ("approved", {}))
         reply.header.fields[HeaderFields.reply_serial] = serial
         reply.header.fields[HeaderFields.destination] = victim
-        send_frame(connection, reply)
+        connection.send(reply)
 
 
 def _to(victim, message):
@@ -140,7 +136,8 @@ def act(connection, message, how, table):
     if how in table:
         answer(connection, message, *table[how]())
     elif how.startswith("error="):
-        send_frame(connection, new_error(message, how.removeprefix("error="), "s", ("because \x1b[2J it is so",)))
+        text = "because \x1b[2J it is so"
+        connection.send(new_error(message, how.removeprefix("error="), "s", (text,)))
     elif how.startswith("late="):
         seconds, _, then = how.removeprefix("late=").partition(",")
         time.sleep(float(seconds))
@@ -149,7 +146,7 @@ def act(connection, message, how, table):
         address = DBusAddress("/x", bus_name=victim, interface="x.y")
         end = time.monotonic() + 8
         while time.monotonic() < end:
-            send_frame(connection, _to(victim, new_signal(address, "Z", "s", ("z" * 1000,))))
+            connection.send(_to(victim, new_signal(address, "Z", "s", ("z" * 1000,))))
     elif how == "garbage":
         garbage(connection, victim)
     elif how == "die":
@@ -157,8 +154,6 @@ def act(connection, message, how, table):
     elif how == "disown":
         bus = DBusAddress("/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus")
         connection.send_and_get_reply(new_method_call(bus, "ReleaseName", "s", (NAME,)))
-    elif how == "swap":
-        answer(connection, message, *WAIT["approved"]())
     elif how != "silence":
         raise SystemExit(f"unknown behaviour {how}")
 
@@ -168,7 +163,7 @@ def main():
     connection = open_dbus_connection(f"unix:path={path}")
     if create == "bystander":
         print("ready", flush=True)
-        while True:  # wait holds the victims' unique names: every one that this bus may give next
+        while True:  # the victim has one of the first unique names of this bus
             for number in range(2, 30):
                 try:
                     forge(connection, f":1.{number}")

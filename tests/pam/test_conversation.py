@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-import support
-from support import PAM_CONV_ERR, PAM_PERM_DENIED, PAM_SUCCESS
+from support import PAM_CONV_ERR, PAM_PERM_DENIED, PAM_SUCCESS, gone, pending
 
 
 @pytest.mark.parametrize("service", ["sshd", "login", "gdm-password"])
@@ -15,12 +14,12 @@ def test_error_when_the_code_is_shown(host, broker, service):
     attempt = host.start("--fail-message=0", service=service)
     assert attempt.result() == PAM_CONV_ERR
     assert attempt.seconds < 2
-    assert broker.reviewer().requests() == []
+    assert broker.client("bob").requests() == ([], 0)
 
 
 def test_end_of_input_at_the_prompt(host, broker):
     assert host.run("--eof", service="sshd") == PAM_CONV_ERR
-    assert broker.reviewer().requests() == []
+    assert broker.client("bob").requests() == ([], 0)
 
 
 def test_error_at_the_countdown(host, broker):
@@ -28,7 +27,7 @@ def test_error_at_the_countdown(host, broker):
     attempt = host.start("--fail-message=1", service="su")
     assert attempt.result(15) == PAM_CONV_ERR
     assert 2 < attempt.seconds < 5
-    assert broker.reviewer().requests() == []
+    assert broker.client("bob").requests() == ([], 0)
 
 
 def test_error_when_the_decision_is_shown(host, peer):
@@ -58,28 +57,28 @@ def test_caught_signal_ends_the_wait(host, broker, signo):
     assert attempt.seconds < 3
     assert attempt.final["caught"] == signo
     assert attempt.final["mask_kept"] is True
-    assert broker.reviewer().requests() == []
+    assert broker.client("bob").requests() == ([], 0)
 
 
 @pytest.mark.parametrize("signo", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_other_signals_end_the_program(host, broker, signo):
     """The host's own disposition holds; the broker sees the connection end."""
-    reviewer = broker.reviewer()
+    reviewer = broker.client("bob")
     attempt = host.start()
     attempt.code()
-    reviewer.request()
+    pending(reviewer)
     attempt.process.send_signal(signo)
     assert attempt.process.wait(2) == -signo
-    support.wait_for(lambda: not reviewer.requests(), 2, "the end of the request")
+    gone(reviewer)
 
 
 def test_stopped_and_continued(host, broker):
     """An interrupted sleep is not the end of the wait."""
-    reviewer = broker.reviewer()
+    reviewer = broker.client("bob")
     attempt = host.start()
     code = attempt.code()
     attempt.process.send_signal(signal.SIGSTOP)
     time.sleep(0.3)
     attempt.process.send_signal(signal.SIGCONT)
-    reviewer.ask("approve", reviewer.request()["id"], code)
+    reviewer.approve(pending(reviewer)["id"], code=code)
     assert attempt.result() == PAM_SUCCESS

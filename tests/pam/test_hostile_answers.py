@@ -96,5 +96,5 @@ def test_code_is_in_no_log(host, peer):
     peer("pending", "denied")
     attempt = host.start()
     attempt.result()
-    assert "debug" in (host.services / "peerauth-test").read_text()
+    assert "debug" in (host.services / "one").read_text()
     assert "482" not in attempt.log

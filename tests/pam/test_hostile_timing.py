@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""An attacker owns the broker's name and is silent, late or loud, or stands beside it (attacks A1, A2, B5)."""
+"""An attacker has the broker's name and is silent, late or loud, or stands beside it (attacks A1, A2, B5)."""
 
 import time
 
@@ -49,8 +49,7 @@ def test_approval_that_was_late_while_the_prompt_was_open(host, peer):
     attempt = host.start("--wait-enter", service="sshd")
     attempt.code()
     time.sleep(6)
-    attempt.process.stdin.write(b"\n")
-    attempt.process.stdin.flush()
+    attempt.press_enter()
     assert attempt.result() == PAM_AUTHINFO_UNAVAIL
 
 
@@ -59,8 +58,7 @@ def test_approval_that_came_while_the_prompt_was_open(host, peer):
     attempt = host.start("--wait-enter", service="sshd")
     attempt.code()
     time.sleep(1)
-    attempt.process.stdin.write(b"\n")
-    attempt.process.stdin.flush()
+    attempt.press_enter()
     assert attempt.result() == PAM_SUCCESS
 
 

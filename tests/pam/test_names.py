@@ -5,9 +5,10 @@ import statistics
 import time
 
 import pytest
+from peerauth_bus import ERROR, BusError
 
 import support
-from support import PAM_AUTHINFO_UNAVAIL, PAM_PERM_DENIED, PAM_SUCCESS
+from support import PAM_AUTHINFO_UNAVAIL, PAM_PERM_DENIED, PAM_SUCCESS, pending, recorded
 
 
 @pytest.mark.parametrize(
@@ -22,25 +23,24 @@ def test_name_that_is_not_plain_text_is_refused(host, peer, name):
     attempt = host.start(option)
     assert attempt.result() == PAM_PERM_DENIED
     assert not any(text.startswith("Code") for text in attempt.texts())
-    owner.terminate()
-    assert owner.stdout.read() == ""
+    assert support.calls(owner) == []
 
 
 @pytest.mark.parametrize("name", ["a" * 256, "DOMAIN\\alice", "Jürgen", "alice@example.org", "x" * 33])
 def test_name_goes_out_as_it_is(host, broker, name):
-    attempt = host.start(f"--user={name}", service="peerauth-short")
+    attempt = host.start(f"--user={name}", service="short")
     attempt.code()
-    assert broker.recorded("request-created")["user"] == name
+    assert recorded(broker, "request-created")["user"] == name
 
 
-@pytest.mark.parametrize("name", ["ROOT", "root ", " root", "root.", "root/x"])
+@pytest.mark.parametrize("name", ["ROOT", "root ", " root", "root.", "root/x", "Alice"])
 def test_name_that_is_nobody(host, broker, name):
     """It is no account and has no uid: nobody is asked to approve it, and it is not root's."""
     attempt = host.start(f"--user={name}")
     attempt.code()
-    entry = broker.recorded("request-created")
+    entry = recorded(broker, "request-created")
     assert (entry["user"], entry["uid"]) == (name, 2**32 - 1)
-    assert broker.reviewer().requests() == []
+    assert broker.client("bob").requests() == ([], 0)
 
 
 def test_unknown_account_costs_the_same_time(host, broker):
@@ -65,9 +65,15 @@ def test_unknown_account_costs_the_same_time(host, broker):
 def test_name_changed_during_the_conversation(host, peer):
     """Somebody else would be logged in than the one who was approved (attack A6)."""
     peer("pending", "approved")
-    attempt = host.start("--rename=daemon")
+    attempt = host.start("--rename=alice")
     assert attempt.result() == PAM_PERM_DENIED
     assert "was changed" in attempt.log
+
+
+def test_name_changed_when_the_decision_is_shown(host, peer):
+    """The last moment at which the program around the module acts before the answer."""
+    peer("pending", "approved")
+    assert host.run("--rename=alice", "--rename-from=1") == PAM_PERM_DENIED
 
 
 def test_name_changed_to_nothing(host, peer):
@@ -83,14 +89,14 @@ def test_name_set_again_to_the_same(host, peer):
 def test_name_changed_for_an_exempt_login(host, peer):
     """The exemption was another account's."""
     peer("late=0.2,exempt", "approved")
-    attempt = host.direct("--rename=daemon")
+    attempt = host.direct("--rename=alice")
     assert attempt.result() == support.PAM_IGNORE  # nothing was said, so nothing was changed
 
 
 def test_items_from_outside_are_harmless(host, broker):
     hostile = "\x1b]0;x\x07\u202e<b>&\n" + "y" * 1000
     host.start(f"--tty={hostile}", f"--rhost={hostile}", f"--ruser={hostile}").code()
-    request = broker.reviewer().request()
+    request = pending(broker.client("bob"))
     for key, size in (("tty", 64), ("rhost", 256), ("ruser", 256)):
         value = request[key]
         assert "\x1b" not in value and "\n" not in value and "\u202e" not in value
@@ -99,15 +105,15 @@ def test_items_from_outside_are_harmless(host, broker):
 
 def test_unprivileged_program_states_no_origin(host, broker):
     """A screen locker runs as its user, whose word on a remote host does not count (attack B14)."""
-    attempt = host.start("--user=daemon", "--rhost=192.0.2.1", "--ruser=alice", "--tty=:0", as_user="daemon")
+    attempt = host.start("--user=alice", "--rhost=192.0.2.1", "--ruser=alice", "--tty=:0", as_user="alice")
     attempt.code()
-    request = broker.reviewer("bin").request()
+    request = pending(broker.client("bob"))
     assert (request["rhost"], request["ruser"], request["tty"]) == ("", "", ":0")
     assert request["verified"] is False
 
 
 def test_unprivileged_program_asks_for_somebody_else(host, broker):
-    attempt = host.start("--user=root", as_user="daemon")
+    attempt = host.start("--user=root", as_user="alice")
     assert attempt.result() == PAM_PERM_DENIED
 
 
@@ -122,10 +128,10 @@ def test_service_name_that_is_not_plain(host, peer):
 
 def test_alias_of_an_account(host, broker):
     """Another name with the same uid is the same person under one name: no vote for oneself by it."""
-    attempt = host.start("--user=peerauth-alias")
+    attempt = host.start("--user=ally")
     code = attempt.code()
-    entry = broker.recorded("request-created")
-    assert (entry["user"], entry["uid"]) == ("daemon", 1)
-    daemon = broker.reviewer("daemon")
-    answer = daemon.ask("approve", entry["request"], code)
-    assert answer["error"] == "org.peerauth.PeerAuth1.Error.SelfReview"
+    entry = recorded(broker, "request-created")
+    assert (entry["user"], entry["uid"]) == ("alice", 64101)
+    with pytest.raises(BusError) as error:
+        broker.client("alice").approve(entry["request"], code=code)
+    assert error.value.name == ERROR + "SelfReview"

@@ -3,6 +3,7 @@
 
 import signal
 import socket
+import struct
 import threading
 
 import pytest
@@ -14,8 +15,8 @@ from support import PAM_AUTHINFO_UNAVAIL
 def expect_unavailable(attempt, at_most):
     assert attempt.result(at_most + 10) == PAM_AUTHINFO_UNAVAIL
     assert attempt.seconds < at_most
-    errors = [line for line in attempt.log.splitlines() if line.startswith("SYSLOG(3)") and "login of" in line]
-    assert len(errors) == 1, attempt.log
+    lines = [line for line in attempt.log.splitlines() if line.startswith("SYSLOG(3)")]
+    assert len([line for line in lines if "login of" in line]) == 1, attempt.log
 
 
 def test_no_broker(host):
@@ -31,12 +32,12 @@ def test_bus_dies_during_the_wait(bus, host, peer):
     peer("pending", "silence")
     attempt = host.start()
     attempt.code()
-    support.end(bus.process)
+    support.end(bus.buses[0])
     expect_unavailable(attempt, 2)
 
 
 def test_bus_is_stopped(bus, host):
-    bus.process.send_signal(signal.SIGSTOP)
+    bus.buses[0].send_signal(signal.SIGSTOP)
     host.stack("auth required MODULE connect=2")
     expect_unavailable(host.start(), 4)
 
@@ -45,7 +46,7 @@ def test_bus_is_stopped_during_the_wait(bus, host, peer):
     peer("soon", "silence")
     attempt = host.start()
     attempt.code()
-    bus.process.send_signal(signal.SIGSTOP)
+    bus.buses[0].send_signal(signal.SIGSTOP)
     expect_unavailable(attempt, 7)
 
 
@@ -81,11 +82,21 @@ def test_broker_is_replaced_during_the_wait(host, peer):
     expect_unavailable(attempt, 7)
 
 
+def test_bus_is_gone_when_the_request_is_taken_back(bus, host, peer):
+    """Writing to a dead bus must not end the program by SIGPIPE."""
+    peer("pending", "silence")
+    attempt = host.start("--wait-enter", "--eof", service="sshd")
+    attempt.code()
+    support.end(bus.buses[0])
+    attempt.press_enter()
+    assert attempt.result() == support.PAM_CONV_ERR
+
+
 @pytest.fixture
-def fake_bus(tmp_path):
+def fake_bus(folder):
     """A socket in the bus's place that says what it is told to."""
     listener = socket.socket(socket.AF_UNIX)
-    path = tmp_path / "fake"
+    path = folder / "fake"
     listener.bind(str(path))
     listener.listen()
     kept = []
@@ -126,7 +137,7 @@ AUTHENTICATED = b"DATA\r\nOK " + GUID + b"\r\nAGREE_UNIX_FD\r\n"
         [b"OK\r\n"],
         [b"A" * 100000],
         [AUTHENTICATED + b"l\x02\x00\x01" + b"\xff" * 4096],
-        [AUTHENTICATED + b"l\x02\x01\x01\x00\x00\x00\x00\x01\x00\x00\x00\x08\x00\x00\x00\x05\x01u\x00\x01\x00\x00\x00", b""],
+        [AUTHENTICATED + b"l\x02\x01\x01" + struct.pack("<III", 0, 1, 8) + b"\x05\x01u\0\x01\0\0\0", b""],
         [AUTHENTICATED + b"\x00" * 64],
     ],
     ids="silent closes zeros rejected short-ok noise huge-message hello-without-name zero-message".split(),

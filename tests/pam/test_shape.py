@@ -28,8 +28,8 @@ def test_exported_names():
 
 
 @released
-def test_size(tmp_path):
-    stripped = tmp_path / "stripped.so"
+def test_size(folder):
+    stripped = folder / "stripped.so"
     subprocess.run(["strip", "-o", stripped, MODULE], check=True)
     assert stripped.stat().st_size <= 64 * 1024
 
@@ -37,7 +37,8 @@ def test_size(tmp_path):
 @released
 def test_nothing_process_global():
     """No writable data of our own, no environment, threads, handlers, locale, umask, chdir, shell, exit."""
-    used = {line.split()[-1].split("@")[0] for line in tool("nm", "--dynamic", "--undefined-only").splitlines()}
+    lines = tool("nm", "--dynamic", "--undefined-only").splitlines()
+    used = {line.split()[-1].split("@")[0] for line in lines}
     forbidden = """getenv secure_getenv setenv putenv pthread_create signal setlocale uselocale umask chdir fork
         vfork execve execvp posix_spawn system popen exit _exit abort alarm setitimer syslog openlog printf
         puts srand rand strtok getpwnam getpwuid getaddrinfo gethostbyname sd_bus_open_system

@@ -14,8 +14,10 @@ import time
 
 import pexpect
 import pytest
+from peerauth_bus import until
 
 import support
+from support import gone, not_approvable, pending
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a mount namespace"),
@@ -40,6 +42,11 @@ LogLevel VERBOSE
 """
 
 
+def listens_on(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Sshd:
     def __init__(self, host, folder, grace=120, password="no", options=""):
         with socket.socket() as probe:
@@ -51,7 +58,10 @@ class Sshd:
         config = folder / "sshd_config"
         config.write_text(SSHD_CONFIG.format(port=self.port, folder=folder, grace=grace, password=password))
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "host_key"], check=True)
-        script = 'mount --bind "$1" /etc/pam.d; mount -t tmpfs none /run; mkdir -m 0755 /run/sshd; exec "$2" -D -e -f "$3"'
+        script = """mount --bind "$1" /etc/pam.d
+            mount -t tmpfs none /run
+            mkdir /run/sshd
+            exec "$2" -D -e -f "$3" """
         self.log = folder / "sshd.log"
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh"]
@@ -59,17 +69,14 @@ class Sshd:
             stderr=open(self.log, "w"),
         )
         self.clients = []
-        support.wait_for(self._listens, what="sshd")
-
-    def _listens(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        until(lambda: listens_on(self.port), what="sshd")
 
     def login(self, method="keyboard-interactive"):
         client = pexpect.spawn(
             "ssh",
-            ["-F", "none", "-p", str(self.port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-            + ["-o", f"PreferredAuthentications={method}", "-o", "NumberOfPasswordPrompts=1", "root@127.0.0.1"],
+            ["-F", "none", "-p", str(self.port), "-o", "StrictHostKeyChecking=no"]
+            + ["-o", "UserKnownHostsFile=/dev/null", "-o", "NumberOfPasswordPrompts=1"]
+            + ["-o", f"PreferredAuthentications={method}", "root@127.0.0.1"],
             timeout=20,
             encoding="utf-8",
         )
@@ -85,11 +92,11 @@ class Sshd:
 
 
 @pytest.fixture
-def sshd(host, broker, tmp_path):
+def sshd(host, broker, folder):
     started = []
 
     def start(**keywords):
-        started.append(Sshd(host, tmp_path, **keywords))
+        started.append(Sshd(host, folder, **keywords))
         return started[-1]
 
     yield start
@@ -108,11 +115,11 @@ def test_approved(sshd, broker):
     client = sshd().login()
     code = read_code(client)
     client.sendline()
-    reviewer = broker.reviewer()
-    request = reviewer.request()
+    reviewer = broker.client("bob")
+    request = pending(reviewer)
     assert (request["service"], request["user"], request["rhost"]) == ("sshd", "root", "127.0.0.1")
     time.sleep(0.5)
-    assert reviewer.ask("approve", request["id"], code)["state"] == "approved"
+    assert reviewer.approve(request["id"], code=code) == ("approved", 0)
     client.expect("logged-in")
     client.expect(pexpect.EOF)
     client.close()
@@ -122,8 +129,8 @@ def test_approved(sshd, broker):
 def test_approved_before_enter(sshd, broker):
     client = sshd().login()
     code = read_code(client)
-    reviewer = broker.reviewer()
-    reviewer.ask("approve", reviewer.request()["id"], code)
+    reviewer = broker.client("bob")
+    reviewer.approve(pending(reviewer)["id"], code=code)
     client.sendline("anything")
     client.expect("logged-in")
 
@@ -132,15 +139,15 @@ def test_denied(sshd, broker):
     client = sshd().login()
     read_code(client)
     client.sendline()
-    reviewer = broker.reviewer()
-    reviewer.ask("deny", reviewer.request()["id"], "no")
+    reviewer = broker.client("bob")
+    reviewer.deny(pending(reviewer)["id"], "no")
     client.expect("Permission denied|Too many authentication failures")
     assert "logged-in" not in client.before
 
 
 def expect_taken_back(reviewer, ident, code):
-    support.wait_for(lambda: not reviewer.requests(), 2, "the end of the request")
-    assert "error" in reviewer.ask("approve", ident, code)
+    gone(reviewer)
+    not_approvable(reviewer, ident, code)
 
 
 def test_client_vanishes_during_the_wait(sshd, broker):
@@ -148,8 +155,8 @@ def test_client_vanishes_during_the_wait(sshd, broker):
     client = sshd().login()
     code = read_code(client)
     client.sendline()
-    reviewer = broker.reviewer()
-    ident = reviewer.request()["id"]
+    reviewer = broker.client("bob")
+    ident = pending(reviewer)["id"]
     time.sleep(1)
     client.kill(signal.SIGKILL)
     expect_taken_back(reviewer, ident, code)
@@ -158,8 +165,8 @@ def test_client_vanishes_during_the_wait(sshd, broker):
 def test_client_vanishes_at_the_prompt(sshd, broker):
     client = sshd().login()
     code = read_code(client)
-    reviewer = broker.reviewer()
-    ident = reviewer.request()["id"]
+    reviewer = broker.client("bob")
+    ident = pending(reviewer)["id"]
     client.kill(signal.SIGKILL)
     expect_taken_back(reviewer, ident, code)
 
@@ -176,8 +183,8 @@ def test_monitor_is_killed_during_the_wait(sshd, broker):
     client = server.login()
     code = read_code(client)
     client.sendline()
-    reviewer = broker.reviewer()
-    ident = reviewer.request()["id"]
+    reviewer = broker.client("bob")
+    ident = pending(reviewer)["id"]
     time.sleep(0.5)
     os.kill(connection_process(server), signal.SIGKILL)
     expect_taken_back(reviewer, ident, code)
@@ -201,8 +208,8 @@ def test_grace_time_runs_out(sshd, broker):
     client = sshd(grace=8).login()
     code = read_code(client)
     client.sendline()
-    reviewer = broker.reviewer()
-    ident = reviewer.request()["id"]
+    reviewer = broker.client("bob")
+    ident = pending(reviewer)["id"]
     client.expect(pexpect.EOF)
     expect_taken_back(reviewer, ident, code)
 
@@ -215,4 +222,4 @@ def test_password_method_is_refused_at_once(sshd, broker):
     started = time.monotonic()
     client.expect("Permission denied|Too many authentication failures")
     assert time.monotonic() - started < 5
-    assert broker.reviewer().requests() == []
+    assert broker.client("bob").requests() == ([], 0)

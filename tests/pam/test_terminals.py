@@ -8,21 +8,21 @@ import pexpect
 import pytest
 
 import support
+from support import gone, not_approvable, pending
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a mount namespace"),
     pytest.mark.skipif(support.SANITIZED, reason="these programs cannot load a sanitized module"),
 ]
 
-REQUESTER = "daemon"
-REVIEWER = "bin"
+REQUESTER = "alice"
 
 
 @pytest.fixture
-def terminal(host, broker, tmp_path):
+def terminal(host, broker, folder):
     """Runs a command as REQUESTER or root on a terminal of its own."""
     started = []
-    sudoers = tmp_path / "sudoers"
+    sudoers = folder / "sudoers"
     sudoers.write_text(f"Defaults !lecture\n{REQUESTER} ALL=(ALL) ALL\n")
     sudoers.chmod(0o440)
 
@@ -31,13 +31,17 @@ def terminal(host, broker, tmp_path):
             pytest.skip(f"needs {command[0]}")
         others = [f"{stage} required pam_permit.so" for stage in ("auth", "account", "session")]
         host.stack(f"auth required MODULE {options}", *others, service=service)
-        script = 'mount --bind "$1" /etc/pam.d; mount --bind "$2" /etc/sudoers; mount -t tmpfs none /run; mkdir /run/sudo; shift 2; exec "$@"'
+        script = """mount --bind "$1" /etc/pam.d
+            mount --bind "$2" /etc/sudoers
+            mount -t tmpfs none /run
+            mkdir /run/sudo
+            shift 2
+            exec "$@" """
         prefix = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user != "root" else []
         child = pexpect.spawn(
             "unshare",
-            ["--mount", "--propagation", "private", "sh", "-ec", script, "sh", str(host.services), str(sudoers)]
-            + prefix
-            + list(command),
+            ["--mount", "--propagation", "private", "sh", "-ec", script, "sh"]
+            + [str(host.services), str(sudoers), *prefix, *command],
             timeout=20,
             encoding="utf-8",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb", **(env or {})},
@@ -64,9 +68,9 @@ BOTH = pytest.mark.parametrize("service, command, user", [SUDO, SU], ids=["sudo"
 def test_approved(terminal, broker, service, command, user):
     child = terminal(service, *command, user=user)
     code = read_code(child)
-    reviewer = broker.reviewer(REVIEWER)
-    reviewer.ask("approve", reviewer.request()["id"], code)
-    child.expect("Approved by bin")
+    reviewer = broker.client("bob")
+    reviewer.approve(pending(reviewer)["id"], code=code)
+    child.expect("Approved by bob")
     child.expect("logged-in")
 
 
@@ -74,9 +78,9 @@ def test_approved(terminal, broker, service, command, user):
 def test_denied(terminal, broker, service, command, user):
     child = terminal(service, *command, user=user)
     read_code(child)
-    reviewer = broker.reviewer(REVIEWER)
-    reviewer.ask("deny", reviewer.request()["id"], "no")
-    child.expect("Denied by bin")
+    reviewer = broker.client("bob")
+    reviewer.deny(pending(reviewer)["id"], "no")
+    child.expect("Denied by bob")
     assert child.expect(["logged-in", "Code", pexpect.EOF]) != 0
 
 
@@ -85,12 +89,12 @@ def test_ctrl_c(terminal, broker, service, command, user):
     """The request is taken back, and the program ends as it does at a password prompt (attack A5)."""
     child = terminal(service, *command, user=user)
     code = read_code(child)
-    reviewer = broker.reviewer(REVIEWER)
-    ident = reviewer.request()["id"]
+    reviewer = broker.client("bob")
+    ident = pending(reviewer)["id"]
     for _ in range(3):
         child.sendintr()
-    support.wait_for(lambda: not reviewer.requests(), 2, "the end of the request")
-    assert "error" in reviewer.ask("approve", ident, code)
+    gone(reviewer)
+    not_approvable(reviewer, ident, code)
     child.expect(pexpect.EOF, timeout=5)
     assert "logged-in" not in child.before
 
@@ -99,35 +103,35 @@ def test_ctrl_c(terminal, broker, service, command, user):
 def test_terminal_closes(terminal, broker, service, command, user):
     child = terminal(service, *command, user=user)
     read_code(child)
-    reviewer = broker.reviewer(REVIEWER)
-    reviewer.request()
+    reviewer = broker.client("bob")
+    pending(reviewer)
     child.close(force=False)
-    support.wait_for(lambda: not reviewer.requests(), 2, "the end of the request")
+    gone(reviewer)
 
 
 @BOTH
-def test_hostile_environment(terminal, broker, service, command, user, tmp_path):
+def test_hostile_environment(terminal, broker, service, command, user, folder):
     """Nothing that the caller sets reaches the module (attack A9)."""
     hostile = {
-        "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={tmp_path}/nowhere",
-        "DBUS_SESSION_BUS_ADDRESS": f"unix:path={tmp_path}/nowhere",
-        "DBUS_STARTER_ADDRESS": f"unix:path={tmp_path}/nowhere",
+        "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={folder}/nowhere",
+        "DBUS_SESSION_BUS_ADDRESS": f"unix:path={folder}/nowhere",
+        "DBUS_STARTER_ADDRESS": f"unix:path={folder}/nowhere",
         "SYSTEMD_BUS_TIMEOUT": "1us",
         "SYSTEMD_LOG_LEVEL": "debug",
-        "XDG_RUNTIME_DIR": str(tmp_path),
-        "HOME": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(folder),
+        "HOME": str(folder),
         "LD_PRELOAD": str(support.FAULTS),
         "LC_ALL": "tr_TR.UTF-8",
         "LANGUAGE": "../../x",
     }
     child = terminal(service, *command, user=user, env=hostile)
     code = read_code(child)
-    reviewer = broker.reviewer(REVIEWER)
-    reviewer.ask("approve", reviewer.request()["id"], code)
+    reviewer = broker.client("bob")
+    reviewer.approve(pending(reviewer)["id"], code=code)
     child.expect("logged-in")
 
 
-def test_login_counts_its_own_alarm(terminal, broker, tmp_path):
+def test_login_counts_its_own_alarm(terminal, broker, folder):
     """login(1) gives 60 s in all: the wait is shorter, and the person is told so."""
     child = terminal("login", "login", "-p", "root", user="root")
     child.expect(r"Valid (\d+) s\.")
@@ -137,7 +141,7 @@ def test_login_counts_its_own_alarm(terminal, broker, tmp_path):
 def test_terminal_of_login_closes(terminal, broker):
     child = terminal("login", "login", "-p", "root", user="root")
     read_code(child)
-    reviewer = broker.reviewer()
-    reviewer.request()
+    reviewer = broker.client("bob")
+    pending(reviewer)
     child.close(force=False)
-    support.wait_for(lambda: not reviewer.requests(), 2, "the end of the request")
+    gone(reviewer)

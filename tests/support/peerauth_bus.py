@@ -64,6 +64,11 @@ RULES = """
 Service=exempt
 Action=exempt
 
+[Rule exempt-account]
+Service=door
+User=alice
+Action=exempt
+
 [Rule forbidden]
 Service=forbidden
 Action=deny
