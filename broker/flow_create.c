@@ -283,6 +283,10 @@ static const char *create_blocked(Flow *flow, const Caller *caller, const FlowLo
         *ret_message = create_forbidden(caller, login);
         if (*ret_message)
                 return SD_BUS_ERROR_ACCESS_DENIED;
+        if (caller->uid != 0 && !quota_take(&flow->quota, caller->uid, clock_boottime_usec())) {
+                *ret_message = "Too many logins were started without privileges; try again in some minutes.";
+                return PEERAUTH_ERROR_RATE_LIMITED;
+        }
         if (!flow_ledger(flow)) {
                 *ret_message = "The ledger is not available, so no login can be approved. An administrator sees the "
                                "reason with: peerauthctl status";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/flow.h"
+#include "broker/quota.h"
 #include "broker/subscribers.h"
 
 /* Group whose members may read the ledger through the bus. */
@@ -30,6 +31,7 @@ struct Flow {
         char *ledger_message;
         uint64_t ledger_tried_usec;
         uint64_t started_usec;
+        Quota quota; /* of logins that no privileged program vouches for */
 
         sd_event_source *commit_source, *save_source;
         Reply *held[FLOW_HELD_MAX];
