@@ -9,12 +9,20 @@ import evidence as e
 import pytest
 import workstation as w
 
-COMPARE = "[Rule compare]\nService=sshd\nAction=require\nReviewers=peerauth-reviewers:1\nCode=compare\n\n"
+COMPARE = "[Rule compare]\nService=sshd\nAction=require\nReviewers=peerauth-reviewers:1\nAdmins=peerauth-admins\n" \
+    "Code=compare\n\n"
 
 
-def pattern(code):
+# What is older than this host was on the machine before; the file is written when a host is made.
+BOOTED = pathlib.Path("/etc/machine-id").stat().st_mtime
+
+
+def holds(text, code):
     """The six digits, as they are or as people see them; not as a part of a longer number, a hash or base64."""
-    return re.compile(rf"(?<![0-9A-Za-z+/.])({code}|{code[:3]} {code[3:]})(?![0-9A-Za-z+/])".encode())
+    spaced = f"{code[:3]} {code[3:]}"
+    if code.encode() not in text and spaced.encode() not in text:
+        return False
+    return re.search(rf"(?<![0-9A-Za-z+/.])({code}|{spaced})(?![0-9A-Za-z+/])".encode(), text) is not None
 
 
 def processes():
@@ -34,15 +42,15 @@ def files():
         for path in pathlib.Path(top).rglob("*"):
             if not path.is_symlink() and path.is_file() and path.suffix != ".journal":
                 try:
-                    yield path, path.read_bytes()
+                    if path.stat().st_mtime >= BOOTED:
+                        yield path, path.read_bytes()
                 except OSError:
                     pass  # it is gone, or is no file to be read
     yield "journal", w.run("journalctl", "--output=export", "--all").stdout.encode()
 
 
 def found(code, *sources):
-    wanted = pattern(code)
-    return [str(where) for source in sources for where, text in source if wanted.search(text)]
+    return [str(where) for source in sources for where, text in source if holds(text, code)]
 
 
 @pytest.fixture
@@ -82,7 +90,7 @@ def careless(code):
     path.write_text(f"the code is {code[:3]} {code[3:]}.\n")
     w.run("logger", f"code={code}")
     w.run("journalctl", "--sync")
-    with subprocess.Popen(["sh", "-c", "sleep 60; :", code], env={"CODE": code}) as process:
+    with subprocess.Popen(["sh", "-c", "/bin/sleep 60; :", code], env={"CODE": code}) as process:
         hits = found(code, processes(), files())
         process.kill()
     path.unlink()

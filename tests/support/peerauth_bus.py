@@ -343,8 +343,12 @@ class System:
         return self.broker
 
     def serving(self):
+        """The name is there, and so is the first entry; or a reason why there is none."""
         assert self.broker.running(), self.broker.output()
-        return self.control.bus("NameHasOwner", "s", NAME)[0]
+        if not self.control.bus("NameHasOwner", "s", NAME)[0]:
+            return False
+        statistics = self.control.statistics()
+        return statistics["ledger-size"] > 0 or statistics["ledger-message"]
 
     def client(self, who, **options):
         self.clients.append(Client(self.socket, who, **options))

@@ -116,66 +116,62 @@ static void each_bit_of_the_checkpoint(void **state) {
         assert_good(e->db, e, ENTRIES);
 }
 
+/* What somebody with the file does to it, the entry that must be named (-1: none), and the words for it. */
+static const struct SqlCase {
+        const char *sql;
+        int64_t index;
+        const char *word;
+} sql_cases[] = {
+        {"UPDATE entry SET body = replace(body, 'alice', 'mallory') WHERE idx = 4", 4, "entry 4 was changed"},
+        {"UPDATE entry SET leaf = zeroblob(32) WHERE idx = 9", 9, "entry 9 was changed"},
+        {"UPDATE node SET hash = zeroblob(32) WHERE level = 2 AND idx = 1", 4, "entries 4 to 7"},
+        {"UPDATE node SET hash = zeroblob(32) WHERE level = 3", 0, "entries 0 to 7"},
+        {"DELETE FROM node WHERE level = 1 AND idx = 3", 6, "entries 6 to 7"},
+        {"INSERT INTO node VALUES(9, 9, zeroblob(32))", -1, "belong to no entry"},
+        /* L2: deleted, from the start, the middle and the end, and everything */
+        {"DELETE FROM entry WHERE idx = 0", 0, "entry 0 is missing"},
+        {"DELETE FROM entry WHERE idx = 5", 5, "entry 5 is missing: the next one is 6"},
+        {"DELETE FROM entry WHERE idx = 10", 10, "entry 10 is missing: the checkpoint covers 11"},
+        {"DELETE FROM entry WHERE idx >= 8; DELETE FROM node WHERE (idx + 1) << level > 8", 8,
+         "entry 8 is missing: the checkpoint covers 11"},
+        {"DELETE FROM entry; DELETE FROM node", 0, "entry 0 is missing: the checkpoint covers 11"},
+        /* closed up after the deletion */
+        {"DELETE FROM entry WHERE idx = 5; "
+         "UPDATE entry SET idx = 5 WHERE idx = 6",
+         5, "in its place is one that says \"index\":6"},
+        /* reordered: two rows swapped, with their hashes */
+        {"UPDATE entry SET idx = 99 WHERE idx = 3; UPDATE entry SET idx = 3 WHERE idx = 4;"
+         "UPDATE entry SET idx = 4 WHERE idx = 99",
+         3, "says \"index\":4"},
+        /* doubled and inserted in place of another */
+        {"DELETE FROM entry WHERE idx = 7; INSERT INTO entry SELECT 7, body, leaf FROM entry WHERE "
+         "idx = 6",
+         7, "says \"index\":6"},
+        /* appended after the end */
+        {"INSERT INTO entry SELECT 11, body, leaf FROM entry WHERE idx = 10", 11,
+         "entry 11 and all after it"},
+        {"INSERT INTO entry SELECT 1000000, body, leaf FROM entry WHERE idx = 10", 11,
+         "entry 11 and all after it"},
+        /* hostile contents */
+        {"UPDATE entry SET body = printf('%.*c', 100000, 'x') WHERE idx = 2", 2, "entry 2 is too long"},
+        {"UPDATE entry SET body = printf('%.*c', 70000, 'x') WHERE idx = 2", 2, "entry 2 is too long"},
+        {"UPDATE entry SET body = replace(hex(zeroblob(300000)), '0', 'x') WHERE idx = 2", 2,
+         "entry 2 is too long"},
+        {"UPDATE entry SET body = body || char(0) || 'x' WHERE idx = 2", 2, "holds bytes that no entry has"},
+        {"UPDATE entry SET body = body || char(10) WHERE idx = 2", 2, "holds bytes that no entry has"},
+        {"UPDATE entry SET body = '' WHERE idx = 2", 2, "entry 2 was changed"},
+        {"UPDATE meta SET value = 'example.org/peerauth/other/1' WHERE key = 'origin'", -1, "another ledger"},
+        {"UPDATE meta SET value = 'x' WHERE key = 'vkey'", -1, "another ledger"},
+        {"UPDATE meta SET value = '2' WHERE key = 'format'", -1, "meta was changed"},
+        {"INSERT INTO meta VALUES('more', 'x')", -1, "meta was changed"},
+};
+
 static void sql_changes_are_found_and_named(void **state) {
-        static const struct {
-                const char *sql;
-                int64_t index;
-                const char *word;
-        } cases[] = {
-                {"UPDATE entry SET body = replace(body, 'alice', 'mallory') WHERE idx = 4", 4,
-                 "entry 4 was changed"},
-                {"UPDATE entry SET leaf = zeroblob(32) WHERE idx = 9", 9, "entry 9 was changed"},
-                {"UPDATE node SET hash = zeroblob(32) WHERE level = 2 AND idx = 1", 4, "entries 4 to 7"},
-                {"UPDATE node SET hash = zeroblob(32) WHERE level = 3", 0, "entries 0 to 7"},
-                {"DELETE FROM node WHERE level = 1 AND idx = 3", 6, "entries 6 to 7"},
-                {"INSERT INTO node VALUES(9, 9, zeroblob(32))", -1, "belong to no entry"},
-                /* L2: deleted, from the start, the middle and the end, and everything */
-                {"DELETE FROM entry WHERE idx = 0", 0, "entry 0 is missing"},
-                {"DELETE FROM entry WHERE idx = 5", 5, "entry 5 is missing: the next one is 6"},
-                {"DELETE FROM entry WHERE idx = 10", 10, "entry 10 is missing: the checkpoint covers 11"},
-                {"DELETE FROM entry WHERE idx >= 8; DELETE FROM node WHERE (idx + 1) << level > 8", 8,
-                 "entry 8 is missing: the checkpoint covers 11"},
-                {"DELETE FROM entry; DELETE FROM node", 0, "entry 0 is missing: the checkpoint covers 11"},
-                /* closed up after the deletion */
-                {"DELETE FROM entry WHERE idx = 5; "
-                 "UPDATE entry SET idx = 5 WHERE idx = 6",
-                 5, "in its place is one that says \"index\":6"},
-                /* reordered: two rows swapped, with their hashes */
-                {"UPDATE entry SET idx = 99 WHERE idx = 3; UPDATE entry SET idx = 3 WHERE idx = 4;"
-                 "UPDATE entry SET idx = 4 WHERE idx = 99",
-                 3, "says \"index\":4"},
-                /* doubled and inserted in place of another */
-                {"DELETE FROM entry WHERE idx = 7; INSERT INTO entry SELECT 7, body, leaf FROM entry WHERE "
-                 "idx = 6",
-                 7, "says \"index\":6"},
-                /* appended after the end */
-                {"INSERT INTO entry SELECT 11, body, leaf FROM entry WHERE idx = 10", 11,
-                 "entry 11 and all after it"},
-                {"INSERT INTO entry SELECT 1000000, body, leaf FROM entry WHERE idx = 10", 11,
-                 "entry 11 and all after it"},
-                /* hostile contents */
-                {"UPDATE entry SET body = printf('%.*c', 100000, 'x') WHERE idx = 2", 2,
-                 "entry 2 is too long"},
-                {"UPDATE entry SET body = printf('%.*c', 70000, 'x') WHERE idx = 2", 2,
-                 "entry 2 is too long"},
-                {"UPDATE entry SET body = replace(hex(zeroblob(300000)), '0', 'x') WHERE idx = 2", 2,
-                 "entry 2 is too long"},
-                {"UPDATE entry SET body = body || char(0) || 'x' WHERE idx = 2", 2,
-                 "holds bytes that no entry has"},
-                {"UPDATE entry SET body = body || char(10) WHERE idx = 2", 2,
-                 "holds bytes that no entry has"},
-                {"UPDATE entry SET body = '' WHERE idx = 2", 2, "entry 2 was changed"},
-                {"UPDATE meta SET value = 'example.org/peerauth/other/1' WHERE key = 'origin'", -1,
-                 "another ledger"},
-                {"UPDATE meta SET value = 'x' WHERE key = 'vkey'", -1, "another ledger"},
-                {"UPDATE meta SET value = '2' WHERE key = 'format'", -1, "meta was changed"},
-                {"INSERT INTO meta VALUES('more', 'x')", -1, "meta was changed"},
-        };
         const Export *e = *state;
 
-        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                change(e, cases[i].sql);
-                assert_bad(e->changed, e, cases[i].index, cases[i].word);
+        for (size_t i = 0; i < sizeof(sql_cases) / sizeof(sql_cases[0]); i++) {
+                change(e, sql_cases[i].sql);
+                assert_bad(e->changed, e, sql_cases[i].index, sql_cases[i].word);
         }
 }
 
