@@ -171,7 +171,9 @@ static void test_group_names_are_collected_once(void **unused) {
         assert_int_equal(policy_name_groups(&policy), 0);
         expect_list(policy.group_names,
                     LIST((char *)"staff", (char *)"ops", (char *)"admins", (char *)"peers"));
+        expect_list(policy.login_groups, LIST((char *)"staff", (char *)"ops", (char *)"admins"));
         strv_free(policy.group_names);
+        strv_free(policy.login_groups);
 }
 
 /* Every field, and nothing shared with the original. */
