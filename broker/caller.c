@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One look-up is three questions that run at the same time where they can: the bus daemon (uid, pid),
- * then logind (sessions of the person) beside the name service in a worker thread.
+ * One look-up is three questions: the bus daemon first (uid, pid), then logind (sessions of the person) beside
+ * the name service in a worker thread. Nothing is looked up for a caller whose uid is not known yet.
  */
 #include "broker/caller.h"
 
@@ -27,7 +27,8 @@ typedef struct CallerQuery CallerQuery;
 /* What a worker thread looks up. It outlives a query that was cancelled. */
 typedef struct CallerJob {
         CallerQuery *query; /* NULL once nobody waits for it; touched only by the loop */
-        char *by_name;      /* or, if NULL, by uid */
+        bool for_requester; /* the account that the caller asked about, not the caller's own */
+        char *name;         /* of the requester, as it was asked for */
         uid_t uid, person;
         char **group_names;
         Account account;
@@ -42,13 +43,14 @@ struct CallerQuery {
         CallerWant want;
         CallerDone done;
         void *userdata;
+        char *requester;
         char **group_names;
         Caller caller;
         bool uid_known;
         unsigned open; /* answers that are still missing */
         sd_bus_slot *slot;
         PresenceQuery *presence;
-        CallerJob *jobs[2];
+        CallerJob *jobs[2]; /* [for_requester] */
 };
 
 struct Callers {
@@ -64,7 +66,7 @@ bool caller_is_borrowed(const Caller *caller) {
 static CallerJob *caller_job_free(CallerJob *job) {
         if (!job)
                 return NULL;
-        free(job->by_name);
+        free(job->name);
         strv_free(job->group_names);
         account_done(&job->account);
         free(job->person_name);
@@ -86,6 +88,7 @@ static CallerQuery *caller_query_free(CallerQuery *query) {
         account_done(&query->caller.account);
         account_done(&query->caller.requester);
         free(query->caller.person_name);
+        free(query->requester);
         strv_free(query->group_names);
         reply_free(query->reply);
         free(query);
@@ -111,12 +114,14 @@ static void job_run(void *userdata) {
         CallerJob *job = userdata;
         Account person = {0};
 
-        if (job->by_name) {
-                job->result = account_by_name(job->by_name, job->group_names, &job->account);
+        /* Root may ask about any name. Others may ask only about themselves: a name of their choice, for which
+         * the name service perhaps hangs, is never looked up for them (attacks B15, B17). */
+        if (job->for_requester && job->uid == 0) {
+                job->result = account_by_name(job->name, job->group_names, &job->account);
                 return;
         }
         job->result = account_by_uid(job->uid, job->group_names, &job->account);
-        if (job->result < 0 || job->person == job->uid)
+        if (job->result < 0 || job->for_requester || job->person == job->uid)
                 return;
         job->result = account_by_uid(job->person, NULL, &person);
         if (job->result >= 0)
@@ -125,11 +130,14 @@ static void job_run(void *userdata) {
 }
 
 static int job_take(CallerQuery *query, CallerJob *job) {
-        Account *target = job->by_name ? &query->caller.requester : &query->caller.account;
+        Account *target = job->for_requester ? &query->caller.requester : &query->caller.account;
 
         if (job->result < 0)
                 return job->result;
-        if (!job->by_name) {
+        if (job->for_requester) {
+                if (job->uid != 0 && (!job->account.exists || strcmp(job->account.name, job->name) != 0))
+                        account_done(&job->account); /* somebody else, or nobody: not theirs to ask about */
+        } else {
                 if (!job->account.exists)
                         return -ENOENT;
                 query->caller.person_name = job->person == job->uid ? strdup(job->account.name)
@@ -148,7 +156,7 @@ static void job_done(void *userdata) {
         int r;
 
         if (query) {
-                query->jobs[job->by_name ? 1 : 0] = NULL;
+                query->jobs[job->for_requester] = NULL;
                 r = job_take(query, job);
                 if (r < 0)
                         caller_fail(query, r, "name service");
@@ -158,7 +166,7 @@ static void job_done(void *userdata) {
         caller_job_free(job);
 }
 
-static int caller_start_job(CallerQuery *query, const char *by_name) {
+static int caller_start_job(CallerQuery *query, bool for_requester) {
         CallerJob *job = calloc(1, sizeof(*job));
         int r;
 
@@ -168,16 +176,17 @@ static int caller_start_job(CallerQuery *query, const char *by_name) {
                            .uid = query->caller.uid,
                            .person = query->caller.person,
                            .group_names = strv_concat(query->group_names, NULL),
-                           .by_name = by_name ? strdup(by_name) : NULL,
+                           .for_requester = for_requester,
+                           .name = for_requester ? strdup(query->requester) : NULL,
                            .account.uid = (uid_t)-1};
-        r = job->group_names && (job->by_name || !by_name)
+        r = job->group_names && (job->name || !for_requester)
                     ? worker_submit(query->callers->worker, job_run, job_done, job)
                     : -ENOMEM;
         if (r < 0) {
                 caller_job_free(job);
                 return r;
         }
-        query->jobs[by_name ? 1 : 0] = job;
+        query->jobs[for_requester] = job;
         query->open++;
         return 0;
 }
@@ -239,6 +248,11 @@ static unsigned caller_open_of_uid(const Callers *callers, uid_t uid) {
 static int caller_continue(CallerQuery *query, pid_t pid) {
         int r;
 
+        if (query->requester) {
+                r = caller_start_job(query, true);
+                if (r < 0)
+                        return r;
+        }
         if (query->want == CALLER_UID)
                 return 0;
         r = person_of_process(pid, query->caller.uid, &query->caller.person);
@@ -246,7 +260,7 @@ static int caller_continue(CallerQuery *query, pid_t pid) {
                 return r;
         if (query->want == CALLER_PERSON)
                 return 0;
-        r = caller_start_job(query, NULL);
+        r = caller_start_job(query, false);
         if (r < 0 || query->want == CALLER_ACCOUNT)
                 return r;
         r = presence_query(query->callers->bus, query->caller.person, on_presence, query, &query->presence);
@@ -316,7 +330,9 @@ static CallerQuery *caller_query_new(Callers *callers, sd_bus_message *call, con
                 query->next->link = &query->next;
         callers->queries = query;
         query->group_names = strv_concat(question->group_names, NULL);
-        query->reply = query->group_names ? reply_new(call) : NULL;
+        query->requester = question->requester ? strdup(question->requester) : NULL;
+        if (query->group_names && (query->requester || !question->requester))
+                query->reply = reply_new(call);
         return query->reply ? query : caller_query_free(query);
 }
 
@@ -336,8 +352,6 @@ int caller_identify(Callers *callers, sd_bus_message *call, const CallerQuestion
         query->open = 1;
         r = bus_call(callers->bus, &query->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                      "org.freedesktop.DBus", "GetConnectionCredentials", on_credentials, query, "s", sender);
-        if (r >= 0 && question->requester)
-                r = caller_start_job(query, question->requester);
         if (r < 0)
                 caller_fail(query, r, "look-up");
         return 1;

@@ -39,7 +39,8 @@ typedef void (*CallerDone)(Reply *reply, const Caller *caller, void *userdata);
 
 typedef struct CallerQuestion {
         CallerWant want;
-        const char *requester;        /* look this account up at the same time, or NULL */
+        const char *requester;        /* look this account up too, or NULL; for others than root it exists only if
+                                       * it is their own, by its canonical name */
         char *const *group_names;     /* memberships to look up: of the caller, or of the requester if there is one */
         CallerDone done;
         void *userdata;

@@ -240,7 +240,7 @@ int flow_event(Flow *flow, Request *request, const RequestEvent *event, const Fl
         r = flow_stage(flow, request, vote, outcome < 0);
         if (r < 0) {
                 flow_fail(flow, request, r);
-                return outcome;
+                return -EIO;
         }
         if (verdict_is_final(next.verdict))
                 registry_settle(request);

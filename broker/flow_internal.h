@@ -57,7 +57,8 @@ typedef struct FlowVote {
 /*
  * Applies an event, stages what it means for the ledger and asks for a commit. vote is NULL for events
  * that nobody caused.
- * Returns as request_apply(); a refused event changes and stages nothing.
+ * Returns as request_apply(); a refused event changes and stages nothing. -EIO: the ledger cannot take it, and
+ * the request is denied.
  */
 int flow_event(Flow *flow, Request *request, const RequestEvent *event, const FlowVote *vote);
 

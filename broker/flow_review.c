@@ -126,6 +126,9 @@ static void review_answer_wrong_code(Reply *reply, const Request *request) {
 static void review_answer(Reply *reply, const Request *request, const RequestEvent *event, int r) {
         if (r == -EALREADY || r == -EKEYEXPIRED)
                 review_answer_decided(reply, request);
+        else if (r == -EIO)
+                reply_prepare_error(reply, PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
+                                    "The decision could not be recorded; the login is denied.");
         else if (r == -EEXIST)
                 reply_prepare_error(reply, PEERAUTH_ERROR_ALREADY_DECIDED,
                                     "You have approved this request already; it waits for another person.");

@@ -106,13 +106,17 @@ static int on_finished(sd_event_source *source, int fd, uint32_t revents, void *
 
 int worker_new(sd_event *event, Worker **ret_worker) {
         Worker *worker = calloc(1, sizeof(*worker));
+        pthread_condattr_t monotonic;
         int r;
 
         if (!worker)
                 return -ENOMEM;
+        pthread_condattr_init(&monotonic);
+        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
         pthread_mutex_init(&worker->lock, NULL);
         pthread_cond_init(&worker->wake, NULL);
-        pthread_cond_init(&worker->gone, NULL);
+        pthread_cond_init(&worker->gone, &monotonic);
+        pthread_condattr_destroy(&monotonic);
         worker->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         r = worker->eventfd < 0 ? -errno
                                 : sd_event_add_io(event, &worker->source, worker->eventfd, EPOLLIN,
@@ -173,7 +177,7 @@ static bool worker_stop(Worker *worker) {
         struct timespec until;
         bool stopped;
 
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
         pthread_mutex_lock(&worker->lock);
         worker->stop = true;

@@ -12,7 +12,7 @@
 typedef struct Worker Worker;
 typedef void (*WorkerFunc)(void *job);
 
-enum { WORKER_THREADS_MAX = 4, WORKER_QUEUE_MAX = 256 };
+enum { WORKER_THREADS_MAX = 8, WORKER_QUEUE_MAX = 256 };
 
 /* Threads start with the first job. 0 or a negative errno. */
 int worker_new(sd_event *event, Worker **ret_worker);

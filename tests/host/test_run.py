@@ -28,14 +28,19 @@ def left_of(process, mark):
 
 
 @pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["the process", "the whole terminal"])
-def test_interrupted_run_leaves_nothing_behind(tmp_path, send):
+def test_interrupted_run_leaves_nothing_behind(send):
     mark = f"marker-{os.getpid()}-{time.monotonic_ns()}"
-    process = subprocess.Popen([RUN, "--no-install", "/bin/bash", "-c", "echo up; sleep 1000", mark], text=True,
-                               stdout=subprocess.PIPE, start_new_session=True)
-    assert process.stdout.readline() == "up\n"
-    assert len(left_of(process, mark)) > 2
-    send(process.pid, signal.SIGINT)
-    assert process.wait(timeout=20) == -signal.SIGINT
+    # Suites that run in the background of a shell ignore SIGINT, and what they start inherits that.
+    command = ["env", "--default-signal=INT", RUN, "--no-install", "/bin/bash", "-c", "echo up; sleep 1000", mark]
+    process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert process.stdout.readline() == "up\n"
+        assert len(left_of(process, mark)) > 2
+        send(process.pid, signal.SIGINT)
+        assert process.wait(timeout=20) == -signal.SIGINT
+    finally:
+        if process.poll() is None:
+            process.terminate()
     end = time.monotonic() + 5
     while left_of(process, mark) and time.monotonic() < end:
         time.sleep(0.05)

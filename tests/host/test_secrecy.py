@@ -91,6 +91,7 @@ def careless(code):
     w.run("logger", f"code={code}")
     w.run("journalctl", "--sync")
     with subprocess.Popen(["sh", "-c", "/bin/sleep 60; :", code], env={"CODE": code}) as process:
+        w.wait_for("its arguments", pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes)
         hits = found(code, processes(), files())
         process.kill()
     path.unlink()
