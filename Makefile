@@ -37,7 +37,6 @@ LIBS.broker   = $(call pkg,libsystemd sqlite3 libsodium libeconf) -pthread
 LIBS.cli      = $(call pkg,libsystemd sqlite3 libsodium jansson smartcols)
 LIBS.notifier = $(call pkg,libsystemd libnotify)
 
-
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 # An archive, so that each program takes from common/ only what it calls.
 COMMON       := $(B)/common.a
@@ -55,8 +54,9 @@ MODULE   := $(B)/pam_peerauth.so
 PROGRAMS := $(B)/peerauth-broker $(B)/peerauthctl $(B)/peerauth-notifier
 libdir   ?= $(prefix)/lib/$(shell $(CC) -print-multiarch 2>/dev/null)
 
-.PHONY: all help deps check check-quick demo play bench bench-run install clean format test-programs FORCE
+.PHONY: all help deps check check-quick demo play bench install clean format test-programs FORCE
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 all: $(MODULE) $(PROGRAMS) compile_commands.json ## build the module, broker, notifier and peerauthctl
 

@@ -89,9 +89,11 @@ static int account_add_group(Account *account, const char *name, const gid_t *gi
         int r;
 
         r = account_query(query_grnam, name, &gr, &buffer);
-        if (r <= 0)
+        if (r < 0)
                 return r;
-        for (int i = 0; i < n_gids; i++)
+        if (r == 0)
+                account->unknown_groups = true;
+        for (int i = 0; r > 0 && i < n_gids; i++)
                 if (gids[i] == gr.gr_gid)
                         return strv_append(&account->groups, name);
         return 0;

@@ -13,9 +13,10 @@
 
 typedef struct Account {
         bool exists;
-        char *name;     /* the canonical name: what the uid resolves to */
-        uid_t uid;      /* (uid_t)-1 if it does not exist */
-        char **groups;  /* those of the asked-for groups that it belongs to */
+        char *name;          /* the canonical name: what the uid resolves to */
+        uid_t uid;           /* (uid_t)-1 if it does not exist */
+        char **groups;       /* those of the asked-for groups that it belongs to */
+        bool unknown_groups; /* some of them do not exist, or the directory that has them does not answer */
 } Account;
 
 /*

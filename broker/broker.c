@@ -10,7 +10,6 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-id128.h>
 
-#include "broker/bus.h"
 #include "broker/bus_auditor.h"
 #include "broker/bus_requester.h"
 #include "broker/bus_reviewer.h"
@@ -29,8 +28,8 @@ typedef struct Broker {
 } Broker;
 
 /* The machine id itself is confidential (machine-id(5)); what is derived from it for us is not. */
-static const sd_id128_t broker_app_id =
-        SD_ID128_MAKE(5b, 0e, 7c, 54, 1d, 5a, 4b, 0e, 9c, 7d, 2f, 64, 0a, 91, e3, 37);
+static const sd_id128_t broker_app_id = SD_ID128_MAKE(5b, 0e, 7c, 54, 1d, 5a, 4b, 0e, 9c, 7d, 2f, 64, 0a, 91,
+                                                      e3, 37);
 
 /* "<domain>/peerauth/<machine>/<epoch>": a schema-less name, as C2SP tlog-checkpoint recommends. */
 static void broker_origin(char *ret, size_t size) {
@@ -122,7 +121,8 @@ static int broker_offer(Broker *broker) {
                 log_error("the bus name %s is taken: another broker is running", PEERAUTH_BUS_NAME);
         else if (r < 0)
                 log_error("cannot own the bus name %s: %s. Is "
-                          "/usr/share/dbus-1/system.d/org.peerauth.PeerAuth1.conf installed, and this user peerauth?",
+                          "/usr/share/dbus-1/system.d/org.peerauth.PeerAuth1.conf installed, "
+                          "and this user peerauth?",
                           PEERAUTH_BUS_NAME, strerror(-r));
         return r;
 }

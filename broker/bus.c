@@ -2,7 +2,6 @@
 /* Helpers over sd-bus. */
 #include "broker/bus.h"
 
-#include <errno.h>
 #include <stdarg.h>
 
 int bus_call(sd_bus *bus, sd_bus_slot **ret_slot, const char *destination, const char *path,
@@ -58,26 +57,33 @@ int bus_dict_skip(sd_bus_message *m, const char *type) {
         return r < 0 ? r : bus_dict_exit(m);
 }
 
+static int dict_open_entry(sd_bus_message *m, const char *key, const char *type) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", key);
+        return r < 0 ? r : sd_bus_message_open_container(m, 'v', type);
+}
+
+static int dict_close_entry(sd_bus_message *m) {
+        int r;
+
+        r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 int bus_dict_add(sd_bus_message *m, const char *key, const char *type, ...) {
         va_list ap;
         int r;
 
-        r = sd_bus_message_open_container(m, 'e', "sv");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append(m, "s", key);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(m, 'v', type);
+        r = dict_open_entry(m, key, type);
         if (r < 0)
                 return r;
         va_start(ap, type);
         r = sd_bus_message_appendv(m, type, ap);
         va_end(ap);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        return r < 0 ? r : dict_close_entry(m);
 }
 
 int bus_dict_add_string(sd_bus_message *m, const char *key, const char *value) {
@@ -87,18 +93,8 @@ int bus_dict_add_string(sd_bus_message *m, const char *key, const char *value) {
 int bus_dict_add_strings(sd_bus_message *m, const char *key, char *const *values) {
         int r;
 
-        r = sd_bus_message_open_container(m, 'e', "sv");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append(m, "s", key);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(m, 'v', "as");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_strv(m, (char **)values);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        r = dict_open_entry(m, key, "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **)values);
+        return r < 0 ? r : dict_close_entry(m);
 }

@@ -5,16 +5,14 @@
  */
 #include "broker/bus_auditor.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "broker/bus.h"
-#include "common/strv.h"
 
 static void refuse(Reply *reply) {
-        reply_prepare_error(reply, SD_BUS_ERROR_ACCESS_DENIED,
-                            "Only root, auditors (group peerauth-auditors) and administrators may read the ledger.");
+        reply_prepare_error(
+                reply, SD_BUS_ERROR_ACCESS_DENIED,
+                "Only root, auditors (group peerauth-auditors) and administrators may read the ledger.");
         reply_free(reply);
 }
 
@@ -37,8 +35,8 @@ static Ledger *open_for(Flow *flow, Reply *reply, const Caller *caller) {
         flow_commit(flow);
         ledger = flow_ledger(flow);
         if (!ledger) {
-                reply_prepare_error(reply, PEERAUTH_ERROR_LEDGER_UNAVAILABLE, "The ledger is not available: %s",
-                                    flow_ledger_message(flow));
+                reply_prepare_error(reply, PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
+                                    "The ledger is not available: %s", flow_ledger_message(flow));
                 reply_free(reply);
         }
         return ledger;
@@ -85,8 +83,10 @@ static void on_read_entries(Reply *reply, const Caller *caller, void *userdata) 
         if (!ledger)
                 return;
         if (sd_bus_message_rewind(reply_call(reply), true) >= 0 &&
-            sd_bus_message_read(reply_call(reply), "tu", &first, &count) >= 0 && reply_begin(reply, &m) >= 0 &&
-            append_entries(m, ledger, first, count < PEERAUTH_ENTRIES_PAGE ? count : PEERAUTH_ENTRIES_PAGE) >= 0)
+            sd_bus_message_read(reply_call(reply), "tu", &first, &count) >= 0 &&
+            reply_begin(reply, &m) >= 0 &&
+            append_entries(m, ledger, first, count < PEERAUTH_ENTRIES_PAGE ? count : PEERAUTH_ENTRIES_PAGE) >=
+                    0)
                 reply_prepare(reply, STEAL_PTR(m));
         reply_free(reply);
 }
@@ -103,8 +103,8 @@ static void on_snapshot(int r, const LedgerSnapshot *snapshot, Reply *reply, voi
         char note[CHECKPOINT_NOTE_MAX];
 
         if (r < 0)
-                reply_prepare_error(reply, PEERAUTH_ERROR_LEDGER_UNAVAILABLE, "The ledger cannot be copied: %s.",
-                                    strerror(-r));
+                reply_prepare_error(reply, PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
+                                    "The ledger cannot be copied: %s.", strerror(-r));
         else if (ledger && ledger_sign(ledger, snapshot->size, &snapshot->root, note) >= 0 &&
                  reply_begin(reply, &m) >= 0 &&
                  sd_bus_message_append(m, "hss", snapshot->fd, note, ledger_vkey(ledger)) >= 0)
@@ -157,7 +157,8 @@ static void on_get_statistics(Reply *reply, const Caller *caller, void *userdata
         FlowStatistics statistics;
 
         flow_statistics(userdata, &statistics);
-        if (reply_begin(reply, &m) >= 0 && append_statistics(m, &statistics, flow_roles(userdata, caller)) >= 0)
+        if (reply_begin(reply, &m) >= 0 &&
+            append_statistics(m, &statistics, flow_roles(userdata, caller)) >= 0)
                 reply_prepare(reply, STEAL_PTR(m));
         reply_free(reply);
 }
@@ -171,8 +172,9 @@ static const sd_bus_vtable auditor_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("GetCheckpoint", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", checkpoint, "s", vkey),
                                 method_get_checkpoint, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ReadEntries", SD_BUS_ARGS("t", first, "u", count), SD_BUS_RESULT("as", entries),
-                                method_read_entries, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ReadEntries", SD_BUS_ARGS("t", first, "u", count),
+                                SD_BUS_RESULT("as", entries), method_read_entries,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OpenSnapshot", SD_BUS_NO_ARGS,
                                 SD_BUS_RESULT("h", fd, "s", checkpoint, "s", vkey), method_open_snapshot,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
@@ -182,6 +184,6 @@ static const sd_bus_vtable auditor_vtable[] = {
 };
 
 int bus_auditor_add(sd_bus *bus, Flow *flow) {
-        return sd_bus_add_object_vtable(bus, NULL, PEERAUTH_OBJECT_PATH, PEERAUTH_IFACE_AUDITOR, auditor_vtable,
-                                        flow);
+        return sd_bus_add_object_vtable(bus, NULL, PEERAUTH_OBJECT_PATH, PEERAUTH_IFACE_AUDITOR,
+                                        auditor_vtable, flow);
 }

@@ -26,6 +26,8 @@ static const LoginKey login_keys[] = {
         {PEERAUTH_KEY_RUSER, offsetof(FlowLogin, ruser), PEERAUTH_USER_MAX},
 };
 
+enum { LOGIN_KEYS_MAX = sizeof(login_keys) / sizeof(login_keys[0]) + 1 };
+
 static int read_login_value(sd_bus_message *m, const char *key, const char *type, FlowLogin *login,
                             sd_bus_error *error) {
         const char *text;
@@ -47,13 +49,14 @@ static int read_login_value(sd_bus_message *m, const char *key, const char *type
                 return 0;
         }
         /* Nobody may believe that a uid or pid passed as an argument means anything (attack B4). */
-        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Unknown key or wrong type: '%.64s' (%s).", key,
-                                 type);
+        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Unknown key or wrong type: '%.64s' (%s).",
+                                 key, type);
 }
 
 static int read_login(sd_bus_message *m, FlowLogin *ret_login, sd_bus_error *error) {
         FlowLogin login = {0};
         const char *key, *type;
+        unsigned n = 0;
         int r;
 
         r = sd_bus_message_rewind(m, true);
@@ -62,6 +65,9 @@ static int read_login(sd_bus_message *m, FlowLogin *ret_login, sd_bus_error *err
         if (r < 0)
                 return r;
         while ((r = bus_dict_next(m, &key, &type)) > 0) {
+                /* A message of 32 MiB may hold a million of them. */
+                if (++n > LOGIN_KEYS_MAX)
+                        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Too many keys.");
                 r = read_login_value(m, key, type, &login, error);
                 if (r >= 0)
                         r = bus_dict_exit(m);
@@ -145,8 +151,8 @@ static const sd_bus_vtable requester_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("WaitDecision", SD_BUS_ARGS("s", id),
                                 SD_BUS_RESULT("s", verdict, "a{sv}", details), method_wait_decision,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("CancelRequest", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_cancel_request,
-                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CancelRequest", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT,
+                                method_cancel_request, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 

@@ -9,11 +9,10 @@
 #include "common/strv.h"
 
 static int identify(sd_bus_message *m, Flow *flow, CallerWant want, CallerDone done) {
-        return caller_identify(flow_callers(flow), m,
-                               &(CallerQuestion){.want = want,
-                                                 .group_names = flow_group_names(flow),
-                                                 .done = done,
-                                                 .userdata = flow});
+        return caller_identify(
+                flow_callers(flow), m,
+                &(CallerQuestion){
+                        .want = want, .group_names = flow_group_names(flow), .done = done, .userdata = flow});
 }
 
 /* An a{sv} for later additions: a key that this broker does not know is refused, not ignored. */
@@ -29,13 +28,20 @@ static int read_no_options(sd_bus_message *m) {
         return r == 0 ? -EINVAL : sd_bus_message_exit_container(m);
 }
 
+/* No look-up, and no room, for what cannot be an id. */
+static int check_id(const char *id, sd_bus_error *error) {
+        if (strnlen(id, PEERAUTH_ID_HEX + 1) == PEERAUTH_ID_HEX)
+                return 0;
+        return sd_bus_error_setf(error, PEERAUTH_ERROR_NO_SUCH_REQUEST, "There is no such request.");
+}
+
 /* ---- what a reviewer sees ---- */
 
 static int append_request(sd_bus_message *m, const Request *request, const Caller *caller, bool with_code) {
         const char *error, *why_not = flow_why_not(caller, request, &error);
         _cleanup_free_ char *reviewers = policy_rule_reviewers_text(request->rule);
-        const char *code_mode =
-                request->rule->code == CODE_COMPARE ? PEERAUTH_CODE_COMPARE : PEERAUTH_CODE_ENTER;
+        const char *code_mode = request->rule->code == CODE_COMPARE ? PEERAUTH_CODE_COMPARE
+                                                                    : PEERAUTH_CODE_ENTER;
         int r;
 
         r = sd_bus_message_open_container(m, 'a', "{sv}");
@@ -70,6 +76,7 @@ static int append_request(sd_bus_message *m, const Request *request, const Calle
 static int read_list_filter(sd_bus_message *m, uint32_t *ret_offset) {
         const char *key, *type;
         uint32_t offset = 0;
+        unsigned seen = 0;
         int r;
 
         r = sd_bus_message_rewind(m, true);
@@ -78,7 +85,8 @@ static int read_list_filter(sd_bus_message *m, uint32_t *ret_offset) {
         if (r < 0)
                 return r;
         while ((r = bus_dict_next(m, &key, &type)) > 0) {
-                if (strcmp(key, PEERAUTH_KEY_OFFSET) != 0 || strcmp(type, "u") != 0)
+                /* Once: a message of 32 MiB may hold a million of them. */
+                if (seen++ || strcmp(key, PEERAUTH_KEY_OFFSET) != 0 || strcmp(type, "u") != 0)
                         return -EINVAL;
                 r = sd_bus_message_read(m, "u", &offset);
                 if (r >= 0)
@@ -136,7 +144,8 @@ static void on_get(Reply *reply, const Caller *caller, void *userdata) {
             sd_bus_message_read(reply_call(reply), "s", &id) >= 0) {
                 request = flow_get_visible(flow, caller, id);
                 if (!request)
-                        reply_prepare_error(reply, PEERAUTH_ERROR_NO_SUCH_REQUEST, "There is no such request.");
+                        reply_prepare_error(reply, PEERAUTH_ERROR_NO_SUCH_REQUEST,
+                                            "There is no such request.");
                 else if (reply_begin(reply, &m) >= 0 && sd_bus_message_sensitive(m) >= 0 &&
                          append_request(m, request, caller, true) >= 0)
                         reply_prepare(reply, STEAL_PTR(m));
@@ -145,8 +154,13 @@ static void on_get(Reply *reply, const Caller *caller, void *userdata) {
 }
 
 static int method_get_request(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        (void)error;
-        return identify(m, userdata, CALLER_SESSIONS, on_get);
+        const char *id;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &id);
+        if (r >= 0)
+                r = check_id(id, error);
+        return r < 0 ? r : identify(m, userdata, CALLER_SESSIONS, on_get);
 }
 
 /* ---- decisions ---- */
@@ -155,7 +169,7 @@ typedef struct DecideArgs {
         const char *id, *code, *note;
 } DecideArgs;
 
-/* types is "sss" for Approve (id, code, note) and "ss" for Deny (id, note); options follow. */
+/* Approve has id, code and note, Deny has no code; options follow. */
 static int read_decide(sd_bus_message *m, bool approve, DecideArgs *ret_args, sd_bus_error *error) {
         DecideArgs args = {0};
         int r;
@@ -177,6 +191,9 @@ static int read_decide(sd_bus_message *m, bool approve, DecideArgs *ret_args, sd
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
                                          "Approving takes the code of %d digits that the requester sees.",
                                          PEERAUTH_CODE_DIGITS);
+        r = check_id(args.id, error);
+        if (r < 0)
+                return r;
         *ret_args = args;
         return 0;
 }
@@ -249,7 +266,8 @@ static const sd_bus_vtable reviewer_vtable[] = {
                                 SD_BUS_RESULT("s", state, "u", missing), method_approve,
                                 SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
         SD_BUS_METHOD_WITH_ARGS("Deny", SD_BUS_ARGS("s", id, "s", note, "a{sv}", options),
-                                SD_BUS_RESULT("s", state, "u", missing), method_deny, SD_BUS_VTABLE_UNPRIVILEGED),
+                                SD_BUS_RESULT("s", state, "u", missing), method_deny,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Unsubscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_unsubscribe,
@@ -259,6 +277,6 @@ static const sd_bus_vtable reviewer_vtable[] = {
 };
 
 int bus_reviewer_add(sd_bus *bus, Flow *flow) {
-        return sd_bus_add_object_vtable(bus, NULL, PEERAUTH_OBJECT_PATH, PEERAUTH_IFACE_REVIEWER, reviewer_vtable,
-                                        flow);
+        return sd_bus_add_object_vtable(bus, NULL, PEERAUTH_OBJECT_PATH, PEERAUTH_IFACE_REVIEWER,
+                                        reviewer_vtable, flow);
 }

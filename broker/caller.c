@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One look-up is three questions: the bus daemon first (uid, pid), then logind (sessions of the person) beside
- * the name service in a worker thread. Nothing is looked up for a caller whose uid is not known yet.
+ * One look-up is three questions: the bus daemon first (uid, pid), then logind (sessions of the person)
+ * beside the name service in a worker thread. Nothing is looked up for a caller whose uid is not known yet.
  */
 #include "broker/caller.h"
 
@@ -17,8 +17,10 @@
 #include "common/strv.h"
 
 enum {
-        CALLER_OPEN_MAX = 512,
-        CALLER_OPEN_PER_SENDER = 32,
+        /* The uid is known only after the first answer, so what keeps one user from filling the whole is the
+         * bound of a connection: dbus-daemon gives a user 256 of them. */
+        CALLER_OPEN_PER_SENDER = 8,
+        CALLER_OPEN_MAX = 2 * 256 * CALLER_OPEN_PER_SENDER,
         CALLER_OPEN_PER_UID = 128,
 };
 
@@ -114,8 +116,8 @@ static void job_run(void *userdata) {
         CallerJob *job = userdata;
         Account person = {0};
 
-        /* Root may ask about any name. Others may ask only about themselves: a name of their choice, for which
-         * the name service perhaps hangs, is never looked up for them (attacks B15, B17). */
+        /* Root may ask about any name. Others may ask only about themselves: a name of their choice, for
+         * which the name service perhaps hangs, is never looked up for them (attacks B15, B17). */
         if (job->for_requester && job->uid == 0) {
                 job->result = account_by_name(job->name, job->group_names, &job->account);
                 return;
@@ -141,7 +143,7 @@ static int job_take(CallerQuery *query, CallerJob *job) {
                 if (!job->account.exists)
                         return -ENOENT;
                 query->caller.person_name = job->person == job->uid ? strdup(job->account.name)
-                                                                     : STEAL_PTR(job->person_name);
+                                                                    : STEAL_PTR(job->person_name);
                 if (!query->caller.person_name)
                         return -ENOENT;
         }
@@ -330,6 +332,7 @@ static CallerQuery *caller_query_new(Callers *callers, sd_bus_message *call, con
                 query->next->link = &query->next;
         callers->queries = query;
         query->group_names = strv_concat(question->group_names, NULL);
+        query->caller.group_names = query->group_names;
         query->requester = question->requester ? strdup(question->requester) : NULL;
         if (query->group_names && (query->requester || !question->requester))
                 query->reply = reply_new(call);

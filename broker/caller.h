@@ -18,20 +18,21 @@
 typedef struct Callers Callers;
 
 typedef enum CallerWant {
-        CALLER_UID = 0,       /* the uid */
-        CALLER_PERSON,        /* and the person */
-        CALLER_ACCOUNT,       /* and the account and its groups */
-        CALLER_SESSIONS,      /* and the person's sessions */
+        CALLER_UID = 0,  /* the uid */
+        CALLER_PERSON,   /* and the person */
+        CALLER_ACCOUNT,  /* and the account and its groups */
+        CALLER_SESSIONS, /* and the person's sessions */
 } CallerWant;
 
 typedef struct Caller {
         uid_t uid;
-        uid_t person;          /* the human: differs from uid after su or sudo */
-        bool local_session;    /* the person has a live, unlocked local session */
-        bool remote_session;   /* ... a remote one */
-        Account account;       /* of uid, and which of the asked-for groups it belongs to */
-        char *person_name;     /* account name of person, or its number */
-        Account requester;     /* the account that was asked about by name */
+        uid_t person;             /* the human: differs from uid after su or sudo */
+        bool local_session;       /* the person has a live, unlocked local session */
+        bool remote_session;      /* ... a remote one */
+        Account account;          /* of uid, and which of the asked-for groups it belongs to */
+        char *person_name;        /* account name of person; NULL below CALLER_ACCOUNT */
+        Account requester;        /* the account that was asked about by name */
+        char *const *group_names; /* the memberships that were looked up; any other is unknown, not absent */
 } Caller;
 
 /* Takes over reply (frees it, which answers it). caller is valid during the call. */
@@ -39,9 +40,9 @@ typedef void (*CallerDone)(Reply *reply, const Caller *caller, void *userdata);
 
 typedef struct CallerQuestion {
         CallerWant want;
-        const char *requester;        /* look this account up too, or NULL; for others than root it exists only if
-                                       * it is their own, by its canonical name */
-        char *const *group_names;     /* memberships to look up: of the caller, or of the requester if there is one */
+        const char *requester;    /* look this account up too, or NULL; for others than root it exists only if
+                                   * it is their own, by its canonical name */
+        char *const *group_names; /* memberships to look up, of every account that is looked up */
         CallerDone done;
         void *userdata;
 } CallerQuestion;

@@ -24,7 +24,8 @@ enum {
         /* ... but nobody can put it off for longer than this by sending more. */
         FLOW_COMMIT_DELAY_USEC = 2000,
         FLOW_LEDGER_RETRY_USEC = 5000000,
-        /* The checkpoint outside the database may lag; entries that follow each other share one write of it. */
+        /* The checkpoint outside the database may lag; entries that follow each other share one write of it.
+         */
         FLOW_SAVE_DELAY_USEC = 100000,
 };
 
@@ -71,8 +72,12 @@ void flow_publish(Flow *flow, Request *request) {
                 return;
         }
         subscribers_tell(flow->subscribers, request);
-        if (final && (request->failed || request->state.verdict == VERDICT_CANCELLED))
+        if (!final)
+                return;
+        if (request->failed || request->gone || request->state.verdict == VERDICT_CANCELLED)
                 registry_retire(request);
+        else
+                registry_linger(request, clock_boottime_usec());
 }
 
 static void flow_fail(Flow *flow, Request *request, int error) {
@@ -135,7 +140,7 @@ void flow_commit(Flow *flow) {
                 return;
         flow->staged_since_usec = 0;
         (void)sd_event_source_set_enabled(flow->commit_source, SD_EVENT_OFF);
-        (void)sd_event_source_set_priority(flow->commit_source, FLOW_COMMIT_PRIORITY);
+        (void)sd_event_source_set_enabled(flow->commit_limit, SD_EVENT_OFF);
         wrote = flow->ledger && ledger_staged(flow->ledger) > 0;
         r = flow->ledger ? ledger_commit(flow->ledger) : -ENOTCONN;
         if (wrote)
@@ -160,15 +165,21 @@ static int on_commit(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-void flow_schedule_commit(Flow *flow) {
-        uint64_t now = clock_boottime_usec();
+static int on_commit_limit(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void)source;
+        (void)usec;
+        flow_commit(userdata);
+        return 0;
+}
 
-        if (flow->staged_since_usec == 0)
-                flow->staged_since_usec = now;
-        else if (now - flow->staged_since_usec > FLOW_COMMIT_DELAY_USEC)
-                /* Not from here: the caller has not finished with its request. */
-                (void)sd_event_source_set_priority(flow->commit_source, SD_EVENT_PRIORITY_IMPORTANT);
+void flow_schedule_commit(Flow *flow) {
+        /* Not from here: the caller has not finished with its request. */
         (void)sd_event_source_set_enabled(flow->commit_source, SD_EVENT_ONESHOT);
+        if (flow->staged_since_usec != 0)
+                return;
+        flow->staged_since_usec = clock_boottime_usec();
+        (void)sd_event_source_set_time_relative(flow->commit_limit, FLOW_COMMIT_DELAY_USEC);
+        (void)sd_event_source_set_enabled(flow->commit_limit, SD_EVENT_ONESHOT);
 }
 
 void flow_hold(Flow *flow, Reply *reply) {
@@ -206,9 +217,10 @@ static void flow_explain(Request *request, const FlowVote *vote, RequestEventKin
         default:
                 if (vote)
                         (void)strv_append(&request->decided_by, vote->caller->person_name);
-                set_text(&request->reason, kind == REQUEST_EVENT_WRONG_CODE ? "Too many wrong codes were entered."
-                                           : vote                           ? "A reviewer denied it."
-                                                                            : "The broker stopped.");
+                set_text(&request->reason, kind == REQUEST_EVENT_WRONG_CODE
+                                                   ? "Too many wrong codes were entered."
+                                           : vote ? "A reviewer denied it."
+                                                  : "The broker stopped.");
         }
 }
 
@@ -219,8 +231,9 @@ static int flow_stage(Flow *flow, const Request *request, const FlowVote *vote, 
         if (!ledger)
                 return -ENOTCONN;
         if (vote && !over)
-                r = vote->word ? record_vote(ledger, request, vote->caller, vote->word, vote->role, vote->note)
-                               : record_wrong_code(ledger, request, vote->caller);
+                r = vote->word
+                            ? record_vote(ledger, request, vote->caller, vote->word, vote->role, vote->note)
+                            : record_wrong_code(ledger, request, vote->caller);
         if (r >= 0 && verdict_is_final(request->state.verdict))
                 r = record_end(ledger, request);
         return r;
@@ -265,12 +278,14 @@ static void on_request_event(Request *request, RequestEventKind kind, void *user
         const RequestEvent event = {.kind = kind, .now_usec = clock_boottime_usec()};
         Flow *flow = userdata;
 
-        if (flow_event(flow, request, &event, NULL) == -EALREADY && kind == REQUEST_EVENT_CANCEL) {
-                if (request->uncommitted)
-                        flow_commit(flow);
-                else
-                        registry_retire(request);
-        }
+        request->gone |= kind == REQUEST_EVENT_CANCEL;
+        if (flow_event(flow, request, &event, NULL) != -EALREADY)
+                return;
+        /* Decided: it is retired now, or when what was decided is durable. */
+        if (request->uncommitted)
+                flow_commit(flow);
+        else
+                registry_retire(request);
 }
 
 /* ---- the ledger's life ---- */
@@ -296,6 +311,10 @@ Ledger *flow_ledger(Flow *flow) {
         }
         log_info("ledger opened with %ju entries, verifier key %s", (uintmax_t)ledger_size(flow->ledger),
                  ledger_vkey(flow->ledger));
+        if (ledger_anchor_missing(flow->ledger))
+                log_warning(
+                        "there was no checkpoint beside the ledger: compare it with an export, for nothing "
+                        "here tells whether its last entries are still there");
         return flow->ledger;
 }
 
@@ -342,6 +361,13 @@ int flow_new(const FlowParts *parts, Flow **ret_flow) {
                 r = sd_event_add_time_relative(parts->event, &flow->save_source, CLOCK_MONOTONIC,
                                                FLOW_SAVE_DELAY_USEC, 0, on_save, flow);
         if (r >= 0)
+                r = sd_event_add_time_relative(parts->event, &flow->commit_limit, CLOCK_MONOTONIC,
+                                               FLOW_COMMIT_DELAY_USEC, 1, on_commit_limit, flow);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(flow->commit_limit, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_source_set_priority(flow->commit_limit, SD_EVENT_PRIORITY_IMPORTANT);
+        if (r >= 0)
                 r = sd_event_source_set_enabled(flow->commit_source, SD_EVENT_OFF);
         if (r >= 0)
                 r = sd_event_source_set_enabled(flow->save_source, SD_EVENT_OFF);
@@ -375,7 +401,7 @@ Flow *flow_free(Flow *flow) {
         flow_create_abandon(flow);
         flow_audit_abandon(flow);
         callers_free(flow->callers);
-        if (flow->registry && flow->commit_source && flow->save_source)
+        if (flow->registry && flow->commit_source && flow->commit_limit && flow->save_source)
                 flow_stop(flow);
         registry_free(flow->registry);
         subscribers_free(flow->subscribers);
@@ -383,6 +409,7 @@ Flow *flow_free(Flow *flow) {
         ledger_close(flow->ledger);
         policy_free(flow->policy);
         sd_event_source_disable_unref(flow->commit_source);
+        sd_event_source_disable_unref(flow->commit_limit);
         sd_event_source_disable_unref(flow->save_source);
         strv_free(flow->group_names);
         free(flow->policy_message);

@@ -48,7 +48,8 @@ const char *flow_ledger_message(const Flow *flow);
 /* Records the start, so that a reader sees which requests a restart made void. */
 void flow_started(Flow *flow);
 
-/* Groups whose membership caller.c should look up: of a reviewer or auditor, and of an account that logs in. */
+/* Groups whose membership caller.c should look up: of a reviewer or auditor, and of an account that logs in.
+ */
 char *const *flow_group_names(const Flow *flow);
 char *const *flow_login_groups(const Flow *flow);
 Callers *flow_callers(Flow *flow);
@@ -74,7 +75,8 @@ void flow_approve(Flow *flow, Reply *reply, const Caller *caller, const char *id
                   const char *note);
 void flow_deny(Flow *flow, Reply *reply, const Caller *caller, const char *id, const char *note);
 
-/* What a reviewer may see. Both commit first, so that nothing undecided shows as decided. */
+/* Makes what is staged durable and answers whoever waits for it. To be called before a request or the ledger
+ * is shown, so that nothing is seen that may still be lost. */
 void flow_commit(Flow *flow);
 /* The next request after `after` (NULL: the first) that caller may see. */
 const Request *flow_next_visible(Flow *flow, const Caller *caller, const Request *after);
@@ -83,6 +85,7 @@ const Request *flow_get_visible(Flow *flow, const Caller *caller, const char *id
 /* NULL if caller may decide the request, else why not, for people; *ret_error is the bus error name. */
 const char *flow_why_not(const Caller *caller, const Request *request, const char **ret_error);
 
+/* As subscribers_add() and subscribers_remove(); name is a unique bus name. */
 int flow_subscribe(Flow *flow, const char *name, const Caller *caller);
 void flow_unsubscribe(Flow *flow, const char *name);
 

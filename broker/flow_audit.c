@@ -29,7 +29,8 @@ FlowRoles flow_roles(const Flow *flow, const Caller *caller) {
                 roles.reviewer |= role.reviewer;
                 roles.admin |= role.admin;
         }
-        roles.auditor = caller->uid == 0 || roles.admin || strv_contains(caller->account.groups, FLOW_AUDITORS);
+        roles.auditor = caller->uid == 0 || roles.admin ||
+                        strv_contains(caller->account.groups, FLOW_AUDITORS);
         return roles;
 }
 

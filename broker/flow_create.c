@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/crypto.h"
 #include "common/log.h"
+#include "common/strv.h"
 
 /* A login whose reachable reviewers are being counted. */
 struct FlowCreate {
@@ -154,8 +155,16 @@ static void create_finish(FlowCreate *create, unsigned reachable) {
                                .needed = terms.needed,
                                .reachable = reachable};
         char code[CODE_SIZE];
+        const char *quota;
         int r;
 
+        /* Again: others may have come in while the reviewers were counted. */
+        quota = registry_quota(flow->registry, request);
+        if (quota) {
+                reply_prepare_error(create->reply, PEERAUTH_ERROR_RATE_LIMITED, "%s", quota);
+                create_free(create);
+                return;
+        }
         request_init(&request->state, request->state.requester, &terms, now, now + create->expires_usec);
         r = registry_add(flow->registry, request, sd_bus_message_get_sender(reply_call(create->reply)), code);
         if (r < 0) {
@@ -185,9 +194,10 @@ static void on_reach(int r, unsigned count, bool group_missing, void *userdata) 
                 create_finish(create, count);
                 return;
         }
-        create_refuse(create->flow, STEAL_PTR(create->reply), create->request,
-                      "The group that should approve this login does not exist on this machine. An administrator "
-                      "creates it with groupadd, or names another in /etc/peerauth/peerauth.conf.");
+        create_refuse(
+                create->flow, STEAL_PTR(create->reply), create->request,
+                "The group that should approve this login does not exist on this machine. An administrator "
+                "creates it with groupadd, or names another in /etc/peerauth/peerauth.conf.");
         create_free(create);
 }
 
@@ -212,18 +222,22 @@ static void create_begin(Flow *flow, Reply *reply, Request *request, uint64_t ti
                 create->next->link = &create->next;
         flow->creating = create;
         /* Without an answer the request is made all the same; who may vote is checked at the vote. */
-        if (reach_count(flow->bus, flow->worker, request->rule, request->state.requester, on_reach, create,
-                        &create->reach) < 0)
+        if (reach_count(flow->bus, flow->worker, request->rule, request->state.requester, request->asker,
+                        on_reach, create, &create->reach) < 0)
                 create_finish(create, 0);
 }
 
 /* NULL, or why this login is refused at once. */
-static const char *create_objection(const Flow *flow, const Request *request) {
+static const char *create_objection(const Flow *flow, const Caller *caller, const Request *request) {
         const PolicyRule *rule = request->rule;
 
         if (!flow->policy)
-                return "The policy of this machine is not valid, so no login can be approved. An administrator sees "
-                       "the reason with: peerauthctl status";
+                return "The policy of this machine is not valid, so no login can be approved. An "
+                       "administrator sees the reason with: peerauthctl status";
+        /* A rule for a group that is not found would else be passed over, and a later one let people in. */
+        if (caller->requester.unknown_groups)
+                return "The policy of this machine names a group that is not found: it does not exist, or "
+                       "the directory that has it does not answer.";
         if (!rule)
                 return "No rule of this machine's policy covers this login.";
         if (rule->action == POLICY_DENY)
@@ -288,11 +302,20 @@ static const char *create_blocked(Flow *flow, const Caller *caller, const FlowLo
                 return PEERAUTH_ERROR_RATE_LIMITED;
         }
         if (!flow_ledger(flow)) {
-                *ret_message = "The ledger is not available, so no login can be approved. An administrator sees the "
-                               "reason with: peerauthctl status";
+                *ret_message =
+                        "The ledger is not available, so no login can be approved. An administrator sees the "
+                        "reason with: peerauthctl status";
                 return PEERAUTH_ERROR_LEDGER_UNAVAILABLE;
         }
         return NULL;
+}
+
+/* The policy was replaced while the account was looked up, and asks for groups that nobody asked about. */
+static bool create_is_stale(const Flow *flow, const Caller *caller) {
+        for (char *const *name = flow_login_groups(flow); name && *name; name++)
+                if (!strv_contains(caller->group_names, *name))
+                        return true;
+        return false;
 }
 
 void flow_create(Flow *flow, Reply *reply, const Caller *caller, const FlowLogin *login) {
@@ -303,7 +326,15 @@ void flow_create(Flow *flow, Reply *reply, const Caller *caller, const FlowLogin
                 reply_free(reply);
                 return;
         }
-        if (request->rule && request->rule->action == POLICY_EXEMPT && !create_forbidden(caller, login)) {
+        if (create_is_stale(flow, caller)) {
+                reply_prepare_error(reply, SD_BUS_ERROR_FAILED,
+                                    "The policy of this machine changed just now; log in again.");
+                reply_free(reply);
+                registry_drop(request);
+                return;
+        }
+        if (request->rule && request->rule->action == POLICY_EXEMPT && !create_forbidden(caller, login) &&
+            !caller->requester.unknown_groups) {
                 create_exempt(reply, request->rule);
                 registry_drop(request);
                 return;
@@ -315,13 +346,13 @@ void flow_create(Flow *flow, Reply *reply, const Caller *caller, const FlowLogin
                 registry_drop(request);
                 return;
         }
-        message = create_objection(flow, request);
+        message = create_objection(flow, caller, request);
         if (message) {
                 create_refuse(flow, reply, request, message);
                 registry_drop(request);
                 return;
         }
-        quota = registry_quota(flow->registry, request->user, registry_source(request));
+        quota = registry_quota(flow->registry, request);
         if (quota) {
                 reply_prepare_error(reply, PEERAUTH_ERROR_RATE_LIMITED, "%s", quota);
                 reply_free(reply);

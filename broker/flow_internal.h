@@ -33,7 +33,7 @@ struct Flow {
         uint64_t started_usec;
         Quota quota; /* of logins that no privileged program vouches for */
 
-        sd_event_source *commit_source, *save_source;
+        sd_event_source *commit_source, *commit_limit, *save_source;
         Reply *held[FLOW_HELD_MAX];
         unsigned n_held;
         uint64_t staged_since_usec;
@@ -57,15 +57,16 @@ typedef struct FlowVote {
 /*
  * Applies an event, stages what it means for the ledger and asks for a commit. vote is NULL for events
  * that nobody caused.
- * Returns as request_apply(); a refused event changes and stages nothing. -EIO: the ledger cannot take it, and
- * the request is denied.
+ * Returns as request_apply(); a refused event changes and stages nothing. -EIO: the ledger cannot take it,
+ * and the request is denied.
  */
 int flow_event(Flow *flow, Request *request, const RequestEvent *event, const FlowVote *vote);
 
 /* Stages the entry of a new request and holds its answer until that is durable. */
 void flow_record_created(Flow *flow, Request *request);
 
-/* Tells whoever waits for this request how it stands now; committed ones only. Afterwards it may be retired. */
+/* Tells whoever waits for this request how it stands now; committed ones only. Afterwards it may be retired.
+ */
 void flow_publish(Flow *flow, Request *request);
 
 /* Snapshots under way end without an answer: their calls are denied. */

@@ -13,8 +13,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-/* The requester, by whatever name or through su or sudo; and who asks to become the requester by su, for it is
- * that person who knows the code (attack B10). */
+/* The requester, by whatever name or through su or sudo; and who asks to become the requester by su, for it
+ * is that person who knows the code (attack B10). */
 static bool review_is_self(const Caller *caller, const Request *request) {
         return caller->uid == request->state.requester || caller->person == request->state.requester ||
                (request->asker != 0 && caller->person == request->asker);
@@ -72,7 +72,8 @@ const char *flow_why_not(const Caller *caller, const Request *request, const cha
         if (!caller->local_session && !caller->remote_session)
                 return "You have no unlocked login session on this machine.";
         if (!role.reviewer && !role.admin)
-                return "Reviewers must be logged in at this machine itself, not remotely (RemoteReviewers=no).";
+                return "Reviewers must be logged in at this machine itself, not remotely "
+                       "(RemoteReviewers=no).";
         return NULL;
 }
 
@@ -94,10 +95,12 @@ static void review_answer_decided(Reply *reply, const Request *request) {
         if (request->state.verdict == VERDICT_EXPIRED)
                 reply_prepare_error(reply, PEERAUTH_ERROR_EXPIRED, "The request has expired.");
         else if (request->state.verdict == VERDICT_CANCELLED)
-                reply_prepare_error(reply, PEERAUTH_ERROR_ALREADY_DECIDED, "The requester cancelled the login.");
+                reply_prepare_error(reply, PEERAUTH_ERROR_ALREADY_DECIDED,
+                                    "The requester cancelled the login.");
         else
                 reply_prepare_error(reply, PEERAUTH_ERROR_ALREADY_DECIDED, "The request is already %s%s%s.",
-                                    verdict_to_string(request->state.verdict), by ? " by " : "", by ? by : "");
+                                    verdict_to_string(request->state.verdict), by ? " by " : "",
+                                    by ? by : "");
 }
 
 static void review_answer_accepted(Reply *reply, const Request *request) {
@@ -115,8 +118,9 @@ static void review_answer_wrong_code(Reply *reply, const Request *request) {
         unsigned left = PEERAUTH_WRONG_CODES_MAX - request->state.wrong_codes;
 
         if (verdict_is_final(request->state.verdict))
-                reply_prepare_error(reply, PEERAUTH_ERROR_CODE_MISMATCH,
-                                    "This is not the code of this request. It was the last try: the login is denied.");
+                reply_prepare_error(
+                        reply, PEERAUTH_ERROR_CODE_MISMATCH,
+                        "This is not the code of this request. It was the last try: the login is denied.");
         else
                 reply_prepare_error(reply, PEERAUTH_ERROR_CODE_MISMATCH,
                                     "This is not the code of this request (%s). Ask the requester again.",

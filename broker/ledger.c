@@ -201,6 +201,10 @@ int ledger_checkpoint(const Ledger *l, char ret_note[CHECKPOINT_NOTE_MAX]) {
         return ledger_sign(l, l->tree.size, &root, ret_note);
 }
 
+bool ledger_anchor_missing(const Ledger *ledger) {
+        return ledger->anchor_missing;
+}
+
 const char *ledger_vkey(const Ledger *l) {
         return l->vkey;
 }

@@ -15,7 +15,7 @@
  */
 #pragma once
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/checkpoint.h"
@@ -69,6 +69,9 @@ int ledger_save_checkpoint(Ledger *ledger);
 /* The signed checkpoint and verifier key of the committed tree. */
 int ledger_checkpoint(const Ledger *ledger, char ret_note[CHECKPOINT_NOTE_MAX]);
 const char *ledger_vkey(const Ledger *ledger);
+/* Whether the ledger had entries at start, but no checkpoint beside it: nothing tells if its end is missing.
+ */
+bool ledger_anchor_missing(const Ledger *ledger);
 uint64_t ledger_size(const Ledger *ledger);
 
 /* Entry text by index; caller frees. 0, -ENOENT, or a negative errno. */

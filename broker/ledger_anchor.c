@@ -15,8 +15,7 @@
 /* What a person can do when entries are missing; "moving aside" is an act with a meaning, so it is said. */
 #define REMEDY                                                                                              \
         "restore the folder from the newest backup; or find out why, move the file 'checkpoint' aside and " \
-        "start "                                                                                            \
-        "again, which accepts that these entries are lost and keeps them out of every later proof"
+        "start again, which accepts that these entries are lost and keeps them out of every later proof"
 
 static int read_checkpoint(const LedgerDir *dir, const char *vkey, Checkpoint *ret, char **ret_message) {
         char note[CHECKPOINT_NOTE_MAX];
@@ -46,7 +45,7 @@ int ledger_anchor_check(const LedgerDir *dir, sqlite3 *db, const char *vkey, uin
 
         r = read_checkpoint(dir, vkey, &checkpoint, ret_message);
         if (r == -ENOENT)
-                return 0;
+                return size > 0;
         if (r < 0)
                 return r;
         if (checkpoint.size > size)

@@ -11,9 +11,10 @@
 #include "broker/ledger_dir.h"
 
 /*
- * Compares state_dir/checkpoint with the first entries of the database. 0 if they agree or there is no
- * such file; or a message and -ESTALE: the database is behind it or has another history; -EBADMSG: the
- * file is no checkpoint of this ledger; or another negative errno.
+ * Compares state_dir/checkpoint with the first entries of the database. 0 if they agree or there is
+ * nothing to compare, 1 if there are entries and no such file; or a message and -ESTALE: the database is
+ * behind it or has another history; -EBADMSG: the file is no checkpoint of this ledger; or another negative
+ * errno.
  */
 int ledger_anchor_check(const LedgerDir *dir, sqlite3 *db, const char *vkey, uint64_t size,
                         char **ret_message);

@@ -13,10 +13,7 @@ typedef struct LedgerDir {
         int fd, lock_fd; /* -1: none */
 } LedgerDir;
 
-#define LEDGER_DIR_INIT                 \
-        (LedgerDir) {                   \
-                .fd = -1, .lock_fd = -1 \
-        }
+#define LEDGER_DIR_INIT ((LedgerDir){.fd = -1, .lock_fd = -1})
 
 #define LEDGER_DIR_DATABASE   "ledger.db"
 #define LEDGER_DIR_KEY        "ledger.key"
@@ -46,8 +43,7 @@ int ledger_dir_has(const LedgerDir *dir, const char *name);
  */
 int ledger_dir_read(const LedgerDir *dir, const char *name, bool secret, void *ret, size_t max,
                     size_t *ret_size);
-/* Replaces a file (0600) so that a crash leaves the old one or the new one, and returns when it is durable.
- */
+/* Replaces a file (0600): a crash leaves the old one or the new one, and what returned is durable. */
 int ledger_dir_replace(const LedgerDir *dir, const char *name, const void *data, size_t size);
 /* Makes an empty file (0600) unless there is one. 0 or a negative errno. */
 int ledger_dir_create(const LedgerDir *dir, const char *name);

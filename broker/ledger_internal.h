@@ -34,6 +34,7 @@ struct Ledger {
         char *origin;
         char vkey[CHECKPOINT_VKEY_MAX];
         MerkleFrontier tree; /* of the committed entries */
+        bool anchor_missing; /* there were entries at start, and no checkpoint file */
         bool tree_unsure;    /* a commit failed: read it again */
         uint64_t saved_size; /* of the checkpoint file; UINT64_MAX: not known */
         int wal_pages;

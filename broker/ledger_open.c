@@ -153,6 +153,7 @@ static int open_all(Ledger *l, const char *state_dir, const char *origin, char *
         r = ledger_anchor_check(&l->dir, l->db, l->vkey, l->tree.size, ret_message);
         if (r < 0)
                 return r;
+        l->anchor_missing = r > 0;
         r = prepare(l);
         if (r < 0)
                 return ledger_dir_failed(ret_message, r, l->dir.path, LEDGER_DIR_DATABASE,

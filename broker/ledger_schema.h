@@ -6,7 +6,6 @@
 #pragma once
 
 #include <sqlite3.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/merkle.h"

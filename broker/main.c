@@ -4,7 +4,6 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 
 #include "broker/broker.h"
@@ -31,8 +30,9 @@ static void print_help(void) {
              "  --vendor-dir=DIR      shipped policy (default /usr/lib/peerauth)\n"
              "  --state-dir=DIR       ledger and key (default $STATE_DIRECTORY or /var/lib/peerauth)\n"
              "  --print-policy-keys   print every key of peerauth.conf and end\n"
-             "  --debug               log more\n"
-             "  --help, --version");
+             "  -d, --debug           log more\n"
+             "  -h, --help            print this help\n"
+             "  --version             print the version");
 }
 
 /* -1: go on; else the exit status. */

@@ -6,7 +6,6 @@
  */
 #include "broker/policy.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

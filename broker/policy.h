@@ -3,8 +3,8 @@
  * Which rule decides a login, and what role a person has under it.
  *
  * Pure: rules and facts in, an answer out. Rules are read by policy_load.c; memberships are looked
- * up by account.c. Groups are compared by name: account.c looks up the current members of every
- * group that policy_group_names() lists, at the moment of the decision.
+ * up by account.c, at the moment of the decision, for the groups that the policy names. Groups are
+ * compared by name.
  *
  * MUST 1: the first rule that matches decides; none matching is a denial.
  * MUST 2: the zero value of a rule denies.
@@ -30,31 +30,31 @@ typedef enum CodeMode {
 /* Lists are NULL-terminated arrays of strings; a NULL list matches everything. */
 typedef struct PolicyRule {
         char *name;
-        char *file;              /* where it was read from */
+        char *file; /* where it was read from */
         char **services;
         char **users;
         char **groups;
         PolicyAction action;
-        char *reviewers_group;   /* NULL: only administrators decide */
+        char *reviewers_group; /* NULL: only administrators decide */
         unsigned reviewers_needed;
-        char *admins_group;      /* NULL: nobody decides alone */
+        char *admins_group; /* NULL: nobody decides alone */
         CodeMode code;
         uint64_t expires_usec;
-        bool remote_reviewers;   /* reviewers in remote sessions count; administrators always do */
+        bool remote_reviewers; /* reviewers in remote sessions count; administrators always do */
 } PolicyRule;
 
 typedef struct Policy {
         PolicyRule *rules;
         size_t n_rules;
-        char **group_names;      /* every group named in any rule, once; NULL-terminated */
-        char **login_groups;     /* those of them that a Group= names: who logs in matters, not who reviews */
+        char **group_names;  /* every group named in any rule, once; NULL-terminated */
+        char **login_groups; /* those of them that a Group= names: who logs in matters, not who reviews */
 } Policy;
 
 /* The facts a rule is matched against. */
 typedef struct PolicyQuery {
         const char *service;
-        const char *user;        /* canonical account name, or the name as typed if unknown */
-        char *const *groups;     /* those of policy->login_groups that the account belongs to */
+        const char *user;    /* canonical account name, or the name as typed if unknown */
+        char *const *groups; /* those of policy->login_groups that the account belongs to */
 } PolicyQuery;
 
 typedef struct PolicyRole {
@@ -65,7 +65,8 @@ typedef struct PolicyRole {
 /* Frees a policy and everything in it; takes NULL; returns NULL. */
 Policy *policy_free(Policy *policy);
 
-/* Collects policy->group_names from the rules; called once, by who builds a policy. 0 or -ENOMEM. */
+/* Collects policy->group_names and ->login_groups from the rules; called once, by who builds a policy. 0 or
+ * -ENOMEM. */
 int policy_name_groups(Policy *policy);
 
 /* The rule that decides, or NULL: no rule matches, which is a denial. Owned by the policy. */

@@ -2,7 +2,6 @@
 /* The levels of the policy, and how a higher one stands over a lower one. See policy_load.h. */
 #include "broker/policy_load.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -20,18 +19,7 @@
 
 enum { DROP_INS_MAX = 256 };
 
-static void closedir_p(DIR **dir) {
-        if (*dir)
-                (void)closedir(*dir);
-}
-
-static void policy_free_p(Policy **policy) {
-        policy_free(*policy);
-}
-
-static void policy_rules_p(PolicyRules *rules) {
-        policy_rules_done(rules);
-}
+PEERAUTH_DEFINE_CLEANUP(Policy *, policy_free);
 
 static PolicyRule *find_rule(const Policy *policy, const char *name) {
         for (size_t i = 0; i < policy->n_rules; i++)
@@ -80,7 +68,7 @@ static int put_over(Policy *policy, PolicyRules *upper, const char *path, char *
 
 /* 1: the file was read, 0: it is not there. */
 static int load_file(Policy *policy, int dir_fd, const char *dir, const char *name, char **ret_message) {
-        __attribute__((cleanup(policy_rules_p))) PolicyRules rules = {0};
+        PEERAUTH_CLEANUP(policy_rules_done) PolicyRules rules = {0};
         _cleanup_free_ char *path = NULL, *bytes = NULL;
         size_t size;
         int r;
@@ -114,7 +102,7 @@ static int compare_names(const void *a, const void *b) {
 static int list_drop_ins(int dir_fd, const char *path, char ***ret_names, char **ret_message) {
         _cleanup_strv_ char **names = NULL;
         _cleanup_close_ int own_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
-        __attribute__((cleanup(closedir_p))) DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+        _cleanup_closedir_ DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
         struct dirent *entry;
         size_t n = 0;
         int r = 0;
@@ -181,7 +169,7 @@ static int load_dir(Policy *policy, const char *dir, bool drop_ins, char **ret_m
 }
 
 int policy_load(const PolicyDirs *dirs, Policy **ret_policy, char **ret_message) {
-        __attribute__((cleanup(policy_free_p))) Policy *policy = calloc(1, sizeof(*policy));
+        PEERAUTH_CLEANUP(policy_free_p) Policy *policy = calloc(1, sizeof(*policy));
         int r, n_files;
 
         if (!policy)

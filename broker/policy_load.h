@@ -26,5 +26,6 @@ typedef struct PolicyDirs {
  */
 int policy_load(const PolicyDirs *dirs, Policy **ret_policy, char **ret_message);
 
-/* Writes the table of keys: name, type, default and help, one a line (also the source of the manual). */
+/* Writes the table of keys: name, type, default and help, one a line. The manual page is checked
+ * against it. */
 void policy_load_print_keys(FILE *out);

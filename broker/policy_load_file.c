@@ -28,14 +28,6 @@ static void econf_free_p(econf_file **file) {
         econf_freeFile(*file);
 }
 
-static void policy_scan_p(PolicyScan *scan) {
-        policy_scan_done(scan);
-}
-
-static void policy_rules_p(PolicyRules *rules) {
-        policy_rules_done(rules);
-}
-
 void policy_rules_done(PolicyRules *rules) {
         for (size_t i = 0; i < rules->n_rules; i++)
                 policy_rule_done(&rules->rules[i]);
@@ -115,9 +107,9 @@ static int take_rule(econf_file *file, const PolicyScan *scan, size_t first, con
 
 int policy_parse(const char *bytes, size_t size, const char *path, PolicyRules *ret_rules,
                  char **ret_message) {
-        __attribute__((cleanup(econf_free_p))) econf_file *file = NULL;
-        __attribute__((cleanup(policy_scan_p))) PolicyScan scan = {0};
-        __attribute__((cleanup(policy_rules_p))) PolicyRules rules = {0};
+        PEERAUTH_CLEANUP(econf_free_p) econf_file *file = NULL;
+        PEERAUTH_CLEANUP(policy_scan_done) PolicyScan scan = {0};
+        PEERAUTH_CLEANUP(policy_rules_done) PolicyRules rules = {0};
         _cleanup_free_ char *problem = NULL;
         unsigned line;
         int r;

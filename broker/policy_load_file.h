@@ -15,7 +15,8 @@ typedef struct PolicyRules {
 
 /* Parses the bytes of a file; path is for messages and for rule->file. 0 and *ret_rules in the order of
  * the file, or -EINVAL and *ret_message "PATH:LINE: ...", or another negative errno. */
-int policy_parse(const char *bytes, size_t size, const char *path, PolicyRules *ret_rules, char **ret_message);
+int policy_parse(const char *bytes, size_t size, const char *path, PolicyRules *ret_rules,
+                 char **ret_message);
 
 /* Frees what the list holds; safe on a zeroed struct. */
 void policy_rules_done(PolicyRules *rules);

@@ -3,7 +3,6 @@
 #include "broker/policy_scan.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +17,6 @@
 #define DIGITS  "0123456789"
 
 enum { SHOWN_MAX = 60 };
-
-static void policy_scan_done_p(PolicyScan *scan) {
-        policy_scan_done(scan);
-}
 
 void policy_scan_done(PolicyScan *scan) {
         free(scan->lines);
@@ -140,7 +135,7 @@ static int scan_line(PolicyScan *scan, char *line, unsigned number, char **ret_p
 
 int policy_scan(const char *bytes, size_t size, PolicyScan *ret_scan, unsigned *ret_line,
                 char **ret_problem) {
-        __attribute__((cleanup(policy_scan_done_p))) PolicyScan scan = {0};
+        PEERAUTH_CLEANUP(policy_scan_done) PolicyScan scan = {0};
         char *end, *next;
 
         *ret_line = 0;

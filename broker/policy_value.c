@@ -62,24 +62,13 @@ static const char *wrong_name(const char *name) {
         return NULL;
 }
 
-/* A backslash is a character of names that come from a Windows domain, and of nothing else that
- * text_safe() marks. */
-static bool is_plain(const char *name) {
-        _cleanup_free_ char *copy = strdup(name);
-
-        for (char *p = copy; p && *p; p++)
-                if (*p == '\\')
-                        *p = '_';
-        return copy && text_is_safe(copy, SIZE_MAX);
-}
-
 int policy_value_name(const char *value, char **ret_name, char **ret_problem) {
         const char *wrong = wrong_name(value);
         char *name;
 
         if (value[0] == '\0')
                 return policy_problem(ret_problem, "a name is missing");
-        if (!wrong && !is_plain(value))
+        if (!wrong && !text_is_plain(value, SIZE_MAX))
                 wrong = "has an invisible character, or is not UTF-8";
         if (wrong)
                 return bad_value(ret_problem, value, wrong);

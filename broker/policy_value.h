@@ -32,7 +32,8 @@ typedef struct PolicyLimits {
         uint64_t min_usec, max_usec;
         const char *max_reason;
 } PolicyLimits;
-int policy_value_duration(const char *value, const PolicyLimits *limits, uint64_t *ret_usec, char **ret_problem);
+int policy_value_duration(const char *value, const PolicyLimits *limits, uint64_t *ret_usec,
+                          char **ret_problem);
 
 /* "yes" or "no". */
 int policy_value_boolean(const char *value, bool *ret_boolean, char **ret_problem);

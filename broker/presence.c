@@ -9,8 +9,8 @@
 
 #include "broker/bus.h"
 
-#define LOGIND_NAME "org.freedesktop.login1"
-#define LOGIND_PATH "/org/freedesktop/login1"
+#define LOGIND_NAME    "org.freedesktop.login1"
+#define LOGIND_PATH    "/org/freedesktop/login1"
 #define LOGIND_MANAGER "org.freedesktop.login1.Manager"
 #define LOGIND_SESSION "org.freedesktop.login1.Session"
 
@@ -114,8 +114,8 @@ static int on_session(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
         /* A session that ended between the two calls answers with an error: it is not there. */
         if (!sd_bus_message_is_method_error(m, NULL) && read_session(m, &facts) >= 0 && facts.user &&
             facts.alive && !facts.locked)
-                query->list.sessions[query->list.n++] =
-                        (PresenceSession){.uid = ask->uid, .remote = facts.remote};
+                query->list.sessions[query->list.n++] = (PresenceSession){.uid = ask->uid,
+                                                                          .remote = facts.remote};
         if (--query->open == 0)
                 presence_finish(query, 0);
         return 0;

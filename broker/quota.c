@@ -2,8 +2,10 @@
 /* A ring of the last starts. */
 #include "broker/quota.h"
 
+#include "common/protocol.h"
+
 static bool quota_recent(const QuotaEntry *entry, uint64_t now_usec) {
-        const uint64_t window = QUOTA_WINDOW_SEC * 1000000ULL;
+        const uint64_t window = QUOTA_WINDOW_SEC * PEERAUTH_USEC_PER_SEC;
 
         return entry->usec != 0 && now_usec - entry->usec < window;
 }

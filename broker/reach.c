@@ -31,7 +31,7 @@ typedef struct ReachJob {
 struct Reach {
         Worker *worker;
         PolicyRule *rule;
-        uid_t requester;
+        uid_t requester, asker;
         ReachDone done;
         void *userdata;
         PresenceQuery *presence;
@@ -99,9 +99,13 @@ static void reach_add_person(ReachJob *job, const PresenceSession *session) {
         if (i == REACH_PEOPLE_MAX)
                 return;
         if (i == job->n)
-                job->people[job->n++] =
-                        (ReachPerson){.uid = session->uid, .account.uid = (uid_t)-1};
+                job->people[job->n++] = (ReachPerson){.uid = session->uid, .account.uid = (uid_t)-1};
         job->people[i].local |= !session->remote;
+}
+
+/* An asker of 0 is a service, and root who is logged in is somebody else. */
+static bool reach_is_self(const Reach *reach, uid_t uid) {
+        return uid == reach->requester || (reach->asker != 0 && uid == reach->asker);
 }
 
 static int reach_start_job(Reach *reach, const PresenceList *list) {
@@ -119,7 +123,7 @@ static int reach_start_job(Reach *reach, const PresenceList *list) {
         if (r >= 0 && reach->rule->admins_group)
                 r = strv_append(&job->group_names, reach->rule->admins_group);
         for (size_t i = 0; i < list->n; i++)
-                if (list->sessions[i].uid != reach->requester)
+                if (!reach_is_self(reach, list->sessions[i].uid))
                         reach_add_person(job, &list->sessions[i]);
         if (r >= 0)
                 r = worker_submit(reach->worker, job_run, job_done, job);
@@ -141,8 +145,8 @@ static void on_presence(int r, const PresenceList *list, void *userdata) {
                 reach->done(r, 0, false, reach->userdata);
 }
 
-int reach_count(sd_bus *bus, Worker *worker, const PolicyRule *rule, uid_t requester, ReachDone done,
-                void *userdata, Reach **ret_reach) {
+int reach_count(sd_bus *bus, Worker *worker, const PolicyRule *rule, uid_t requester, uid_t asker,
+                ReachDone done, void *userdata, Reach **ret_reach) {
         Reach *reach = calloc(1, sizeof(*reach));
         int r;
 
@@ -150,6 +154,7 @@ int reach_count(sd_bus *bus, Worker *worker, const PolicyRule *rule, uid_t reque
                 return -ENOMEM;
         *reach = (Reach){.worker = worker,
                          .requester = requester,
+                         .asker = asker,
                          .done = done,
                          .userdata = userdata,
                          .rule = policy_rule_copy(rule)};

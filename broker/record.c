@@ -4,10 +4,10 @@
 
 #include "common/clock.h"
 
-#define FIELD_STRING(k, v)  {.key = (k), .type = LEDGER_STRING, .string = (v)}
-#define FIELD_UINT(k, v)    {.key = (k), .type = LEDGER_UINT, .uint = (v)}
-#define FIELD_STRINGS(k, v) {.key = (k), .type = LEDGER_STRINGS, .strings = (v)}
-#define FIELD_END           {.type = LEDGER_END}
+#define FIELD_STRING(k, v)  ((LedgerField){.key = (k), .type = LEDGER_STRING, .string = (v)})
+#define FIELD_UINT(k, v)    ((LedgerField){.key = (k), .type = LEDGER_UINT, .uint = (v)})
+#define FIELD_STRINGS(k, v) ((LedgerField){.key = (k), .type = LEDGER_STRINGS, .strings = (v)})
+#define FIELD_END           ((LedgerField){.type = LEDGER_END})
 
 static int record(Ledger *ledger, const char *kind, const LedgerField *fields) {
         return ledger_stage(ledger, kind, clock_realtime_usec(), fields, NULL);
@@ -37,6 +37,7 @@ int record_created(Ledger *ledger, const Request *request) {
 
 int record_refused(Ledger *ledger, const RecordLogin *login, const char *rule, const char *reason) {
         const LedgerField fields[] = {
+                /* clang-format off: one field a line, because their order is the format */
                 FIELD_STRING("user", login->user),
                 FIELD_UINT("uid", login->uid),
                 FIELD_STRING("service", login->service),
@@ -45,13 +46,14 @@ int record_refused(Ledger *ledger, const RecordLogin *login, const char *rule, c
                 FIELD_STRING("rule", rule),
                 FIELD_STRING("reason", reason),
                 FIELD_END,
+                /* clang-format on */
         };
 
         return record(ledger, "refused", fields);
 }
 
-int record_vote(Ledger *ledger, const Request *request, const Caller *caller, const char *vote, const char *role,
-                const char *note) {
+int record_vote(Ledger *ledger, const Request *request, const Caller *caller, const char *vote,
+                const char *role, const char *note) {
         const LedgerField fields[] = {
                 FIELD_STRING("request", request->id),
                 FIELD_STRING("user", request->user),
@@ -116,6 +118,8 @@ int record_broker_started(Ledger *ledger, const char *policy_message) {
                 FIELD_STRING("version", PEERAUTH_VERSION),
                 FIELD_STRING("vkey", ledger_vkey(ledger)),
                 FIELD_STRING("policy_error", policy_message),
+                FIELD_STRING("ledger_warning",
+                             ledger_anchor_missing(ledger) ? "no checkpoint was found beside it" : NULL),
                 FIELD_END,
         };
 

@@ -22,8 +22,8 @@ typedef struct RecordLogin {
 int record_refused(Ledger *ledger, const RecordLogin *login, const char *rule, const char *reason);
 
 /* "vote": one person's approve or deny. role is "reviewer" or "admin". */
-int record_vote(Ledger *ledger, const Request *request, const Caller *caller, const char *vote, const char *role,
-                const char *note);
+int record_vote(Ledger *ledger, const Request *request, const Caller *caller, const char *vote,
+                const char *role, const char *note);
 
 /* "wrong-code": a reviewer typed another code; how many of them the request has now. */
 int record_wrong_code(Ledger *ledger, const Request *request, const Caller *caller);

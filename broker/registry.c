@@ -11,7 +11,7 @@
 #include "common/strv.h"
 
 /* The kernel may fire a timer early by nothing and late by this much; deadlines are checked again anyway. */
-enum { REGISTRY_TIMER_ACCURACY_USEC = 1000 };
+enum { REGISTRY_TIMER_ACCURACY_USEC = 1000, REGISTRY_LINGER_USEC = 5000000 };
 
 struct Registry {
         sd_event *event;
@@ -51,19 +51,26 @@ Registry *registry_free(Registry *registry) {
         return NULL;
 }
 
-const char *registry_source(const Request *request) {
+/* What makes two logins come from the same place: the remote host, else the terminal. What an unprivileged
+ * caller says of its place is only a claim, and closes no place to others. */
+static const char *registry_source(const Request *request) {
+        if (!request->verified)
+                return "";
         return request->rhost && *request->rhost ? request->rhost : request->tty ? request->tty : "";
 }
 
-const char *registry_quota(const Registry *registry, const char *user, const char *source) {
-        unsigned of_user = 0, of_source = 0;
+const char *registry_quota(const Registry *registry, const Request *request) {
+        const char *source = registry_source(request);
+        unsigned of_user = 0, of_source = 0, unverified = 0;
 
         /* Decided ones count until their owner has fetched the verdict, or one user could fill the list. */
         for (const Request *q = registry->live; q; q = q->next) {
-                of_user += strcmp(q->user, user) == 0;
+                of_user += strcmp(q->user, request->user) == 0;
+                unverified += !q->verified;
                 of_source += *source && strcmp(registry_source(q), source) == 0;
         }
-        if (registry->n_live >= PEERAUTH_PENDING_MAX)
+        if (registry->n_live >= PEERAUTH_PENDING_MAX ||
+            (!request->verified && unverified >= REGISTRY_UNVERIFIED))
                 return "Too many logins wait for approval on this machine.";
         if (of_user >= REGISTRY_PER_USER)
                 return "Too many logins of this account wait for approval.";
@@ -168,6 +175,15 @@ void registry_settle(Request *request) {
         if (request->registry)
                 codes_drop(request->registry->codes, request->code_slot);
         request->code_slot = CODE_NO_SLOT;
+}
+
+void registry_linger(Request *request, uint64_t now_usec) {
+        uint64_t deadline = request->state.deadline_usec;
+
+        /* If no timer can be had, it stays until its owner disconnects. */
+        (void)sd_event_add_time(request->registry->event, &request->timer, CLOCK_BOOTTIME,
+                                (deadline > now_usec ? deadline : now_usec) + REGISTRY_LINGER_USEC,
+                                REGISTRY_TIMER_ACCURACY_USEC, on_deadline, request);
 }
 
 /* Off the live list, with nobody attached. */

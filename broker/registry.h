@@ -20,6 +20,7 @@
 enum {
         REGISTRY_PER_USER = 4,    /* live requests of one account name */
         REGISTRY_PER_SOURCE = 16, /* live requests from one remote host or terminal */
+        REGISTRY_UNVERIFIED = 16, /* live requests that no privileged program vouches for */
         REGISTRY_RETIRED_MAX = 64, /* decided ones that are remembered, to say how they ended */
 };
 
@@ -28,23 +29,24 @@ typedef struct Registry Registry;
 typedef struct Request {
         char id[PEERAUTH_ID_HEX + 1];
         RequestState state;
-        PolicyRule *rule;         /* a copy: a new policy does not change this request */
+        PolicyRule *rule;                           /* a copy: a new policy does not change this request */
         char *user, *service, *tty, *rhost, *ruser; /* as they came; "" if not known */
-        bool verified;            /* created by root */
-        uid_t asker;              /* the person in whose session su or the like asks; 0: a service asks */
-        uint64_t created_usec;    /* since the Unix epoch */
+        bool verified;                              /* created by root */
+        uid_t asker;           /* the person in whose session su or the like asks; 0: a service asks */
+        uint64_t created_usec; /* since the Unix epoch */
         unsigned code_slot;
-        char **voters;            /* names of those who approved so far */
-        char **decided_by;        /* names behind the decision */
-        char *note, *reason;      /* the deciding reviewer's note; why, for people; NULL if none */
-        bool failed;              /* the decision could not be recorded: nobody may learn it */
-        bool uncommitted;         /* has staged ledger entries */
-        Reply *created;           /* the held answer to CreateRequest, until its entry is durable */
-        Reply *waiter;            /* the held answer to WaitDecision */
+        char **voters;       /* names of those who approved so far */
+        char **decided_by;   /* names behind the decision */
+        char *note, *reason; /* the deciding reviewer's note; why, for people; NULL if none */
+        bool gone;           /* its owner has disconnected: nobody will fetch the verdict */
+        bool failed;         /* the decision could not be recorded: nobody may learn it */
+        bool uncommitted;    /* has staged ledger entries */
+        Reply *created;      /* the held answer to CreateRequest, until its entry is durable */
+        Reply *waiter;       /* the held answer to WaitDecision */
 
         Registry *registry;
         struct Request *next;
-        char *owner;              /* unique bus name */
+        char *owner; /* unique bus name */
         sd_bus_track *track;
         sd_event_source *timer;
 } Request;
@@ -57,11 +59,8 @@ int registry_new(sd_event *event, sd_bus *bus, Codes *codes, RegistryEvent on_ev
 /* Frees every request, which denies whoever waits for it. */
 Registry *registry_free(Registry *registry);
 
-/* Why no further request of this user from this source is taken now, or NULL if there is room. */
-const char *registry_quota(const Registry *registry, const char *user, const char *source);
-
-/* What makes two logins come from the same place: the remote host, else the terminal, else "". */
-const char *registry_source(const Request *request);
+/* Why this request, which is not in the registry yet, is not taken now, or NULL if there is room. */
+const char *registry_quota(const Registry *registry, const Request *request);
 
 /*
  * Adds a pending request: id, code place, owner tracking and deadline timer are set here; facts are filled
@@ -80,8 +79,11 @@ unsigned registry_pending(const Registry *registry);
 const char *registry_digits(const Request *request);
 bool registry_code_matches(const Request *request, const char *typed);
 
-/* Stops timer and forgets the code: for a request that is decided. */
+/* Stops the timer and wipes the code: for a request that is decided. */
 void registry_settle(Request *request);
+
+/* Keeps a decided request for its owner to fetch the verdict until a while after its deadline; then TICK. */
+void registry_linger(Request *request, uint64_t now_usec);
 
 /* For a request that is over: lets go of its owner and of whoever waits (which denies an unanswered call),
  * and remembers how it ended until REGISTRY_RETIRED_MAX others have ended. */

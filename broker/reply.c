@@ -38,10 +38,6 @@ sd_bus_message *reply_call(const Reply *reply) {
         return reply->call;
 }
 
-sd_bus *reply_bus(const Reply *reply) {
-        return sd_bus_message_get_bus(reply->call);
-}
-
 void reply_prepare(Reply *reply, sd_bus_message *answer) {
         sd_bus_message_unref(reply->answer);
         reply->answer = answer;

@@ -18,7 +18,6 @@ Reply *reply_free(Reply *reply);
 
 /* The call itself, for reading its arguments; owned by the reply. */
 sd_bus_message *reply_call(const Reply *reply);
-sd_bus *reply_bus(const Reply *reply);
 
 /* Prepares an answer, to be sent by reply_free(). The last one prepared counts. The message's reference
  * is taken over; NULL or a failure in building it leaves denial. */

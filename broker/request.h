@@ -26,27 +26,27 @@ enum { REQUEST_VOTERS_MAX = 32 };
 
 /* What the rule that matched asks for; copied, so a later policy does not change this request. */
 typedef struct RequestTerms {
-        unsigned needed;      /* approvals by distinct people; 0 is never satisfied by reviewers */
-        bool admins_decide;   /* one administrator's approval is enough */
+        unsigned needed;    /* approvals by distinct people; 0 is never satisfied by reviewers */
+        bool admins_decide; /* one administrator's approval is enough */
 } RequestTerms;
 
 typedef enum RequestEventKind {
         REQUEST_EVENT_NONE = 0,
-        REQUEST_EVENT_APPROVE,     /* code matched; voter set */
-        REQUEST_EVENT_DENY,        /* voter set */
-        REQUEST_EVENT_WRONG_CODE,  /* voter set */
-        REQUEST_EVENT_CANCEL,      /* the requester's connection ended, or it asked */
-        REQUEST_EVENT_TICK,        /* time passed */
-        REQUEST_EVENT_VOID,        /* the broker cannot go on with it (ledger, shutdown): denied */
-        REQUEST_EVENT_UNVOTE,      /* voter no longer qualifies: the vote is taken back */
+        REQUEST_EVENT_APPROVE,    /* the code matched; person set */
+        REQUEST_EVENT_DENY,       /* person set */
+        REQUEST_EVENT_WRONG_CODE, /* person set */
+        REQUEST_EVENT_CANCEL,     /* the requester's connection ended, or it asked */
+        REQUEST_EVENT_TICK,       /* time passed */
+        REQUEST_EVENT_VOID,       /* the broker cannot go on with it (ledger, shutdown): denied */
+        REQUEST_EVENT_UNVOTE,     /* person no longer qualifies: the vote is taken back */
 } RequestEventKind;
 
 typedef struct RequestEvent {
         RequestEventKind kind;
-        uint64_t now_usec;    /* CLOCK_BOOTTIME */
-        uid_t person;         /* the human behind the caller */
-        bool as_reviewer;     /* the person belongs to the rule's reviewer group */
-        bool as_admin;        /* ... to the rule's administrators */
+        uint64_t now_usec; /* CLOCK_BOOTTIME */
+        uid_t person;      /* the human behind the caller */
+        bool as_reviewer;  /* the person belongs to the rule's reviewer group */
+        bool as_admin;     /* ... to the rule's administrators */
 } RequestEvent;
 
 typedef struct RequestVote {
@@ -55,9 +55,9 @@ typedef struct RequestVote {
 } RequestVote;
 
 typedef struct RequestState {
-        Verdict verdict;          /* zero-initialised: denied */
-        uid_t requester;          /* UID_INVALID for an account that does not exist */
-        uint64_t deadline_usec;   /* CLOCK_BOOTTIME */
+        Verdict verdict;        /* zero-initialised: denied */
+        uid_t requester;        /* REQUEST_UID_INVALID for an account that does not exist */
+        uint64_t deadline_usec; /* CLOCK_BOOTTIME */
         RequestTerms terms;
         unsigned wrong_codes;
         unsigned n_votes;
@@ -79,7 +79,7 @@ void request_init(RequestState *state, uid_t requester, const RequestTerms *term
  *   -EALREADY     the request is already decided
  *   -EKEYEXPIRED  the event came too late; the request is now VERDICT_EXPIRED (the one exception:
  *                 this error changes the verdict)
- *   -EPERM        the voter may not vote: the requester itself, or neither reviewer nor admin
+ *   -EPERM        the person may not vote: the requester itself, or neither reviewer nor admin
  *   -EEXIST       this person has already approved
  *   -ENOENT       UNVOTE of a person who has no vote
  *   -EINVAL       no such event

@@ -138,8 +138,7 @@ static int subscriber_send(sd_bus *bus, const Subscriber *subscriber, const Requ
         if (r >= 0)
                 r = sd_bus_message_set_destination(m, subscriber->name);
         if (r >= 0)
-                r = sd_bus_message_append(m, "ss", request->id,
-                                          verdict_to_string(request->state.verdict));
+                r = sd_bus_message_append(m, "ss", request->id, verdict_to_string(request->state.verdict));
         return r < 0 ? r : sd_bus_send(bus, m, NULL);
 }
 

@@ -10,7 +10,7 @@
 #include "broker/caller.h"
 #include "broker/registry.h"
 
-enum { SUBSCRIBERS_MAX = 256, SUBSCRIBERS_PER_UID = 8 };
+enum { SUBSCRIBERS_MAX = 1024, SUBSCRIBERS_PER_UID = 8 };
 
 typedef struct Subscribers Subscribers;
 

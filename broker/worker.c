@@ -118,9 +118,9 @@ int worker_new(sd_event *event, Worker **ret_worker) {
         pthread_cond_init(&worker->gone, &monotonic);
         pthread_condattr_destroy(&monotonic);
         worker->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        r = worker->eventfd < 0 ? -errno
-                                : sd_event_add_io(event, &worker->source, worker->eventfd, EPOLLIN,
-                                                  on_finished, worker);
+        r = worker->eventfd < 0
+                    ? -errno
+                    : sd_event_add_io(event, &worker->source, worker->eventfd, EPOLLIN, on_finished, worker);
         if (r < 0) {
                 worker_free(worker);
                 return r;

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +14,13 @@
 #include "cli/cli.h"
 #include "common/text.h"
 
-enum { WORDS_MAX = 8, OPTION_JSON = 0x100, OPTION_NO_PAGER, OPTION_TEXT, OPTION_FLAG };
+enum { OPTION_JSON = 0x100, OPTION_NO_PAGER, OPTION_TEXT, OPTION_FLAG, LONG_OPTION = 0x200 };
 
 typedef struct Option {
         const char *name;
         char letter;
         const char *argument; /* NULL: takes none */
-        int kind;             /* OPTION_TEXT or _FLAG: stored at offset; else handled by parse_special() */
+        int kind;             /* OPTION_TEXT or _FLAG: stored at offset; else store() knows it */
         size_t offset;
         unsigned bit; /* 0: every verb takes it */
         const char *help;
@@ -102,7 +101,7 @@ static int store(Args *args, const Option *option, const char *value) {
         return r;
 }
 
-/* Makes getopt's two descriptions; value N + 1 of the long ones stands for options[N]. */
+/* Makes getopt's two descriptions; LONG_OPTION + 1 + N of the long ones stands for options[N]. */
 static void describe(struct option ret_long[N_OPTIONS + 1], char ret_short[2 * N_OPTIONS + 2]) {
         size_t n_long = 0, n_short = 0;
 
@@ -111,7 +110,7 @@ static void describe(struct option ret_long[N_OPTIONS + 1], char ret_short[2 * N
                 if (options[i].name)
                         ret_long[n_long++] = (struct option){
                                 options[i].name, options[i].argument ? required_argument : no_argument, NULL,
-                                i + 1 + 0x200};
+                                LONG_OPTION + 1 + i};
                 if (options[i].letter) {
                         ret_short[n_short++] = options[i].letter;
                         if (options[i].argument)
@@ -123,8 +122,8 @@ static void describe(struct option ret_long[N_OPTIONS + 1], char ret_short[2 * N
 }
 
 static const Option *find_option(int value) {
-        if (value > 0x200)
-                return &options[value - 0x200 - 1];
+        if (value > LONG_OPTION)
+                return &options[value - LONG_OPTION - 1];
         for (int i = 0; i < N_OPTIONS; i++)
                 if (options[i].letter == value)
                         return &options[i];
@@ -161,7 +160,7 @@ int args_parse(int argc, char **argv, Args *ret_args) {
 
                 if (value == ':')
                         return cli_fail(-EINVAL, "option '%s' needs a value; see peerauthctl --help", word);
-                if (value == '?' && optopt > 0x200)
+                if (value == '?' && optopt > LONG_OPTION)
                         return cli_fail(-EINVAL, "option '%s' takes no value; see peerauthctl --help", word);
                 if (value == '?')
                         return cli_fail(
@@ -252,8 +251,8 @@ void args_print_help(const Verb *verbs, const Verb *verb) {
         char text[64];
 
         if (verb)
-                (void)printf("peerauthctl [OPTION...] %s %s\n\n%s.\n\n", verb->name, verb->arguments,
-                             verb->help);
+                (void)printf("peerauthctl [OPTION...] %s%s%s\n\n%s.\n\n", verb->name,
+                             *verb->arguments ? " " : "", verb->arguments, verb->help);
         else {
                 (void)printf(
                         "peerauthctl [OPTION...] [VERB [ARGUMENT...]]\n\n"

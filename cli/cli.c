@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/request_view.h"
 #include "common/cleanup.h"
 #include "common/client_resolve.h"
+#include "common/text.h"
 
 enum { ERROR_MAX = 2048 };
 
@@ -24,7 +24,7 @@ static char *format_line(const char *format, va_list ap) {
                 line = NULL;
                 return NULL;
         }
-        return output_text(line, ERROR_MAX);
+        return text_safe(line, ERROR_MAX);
 }
 
 int cli_fail(int status, const char *format, ...) {
@@ -54,7 +54,7 @@ int cli_fail_call(int r, const sd_bus_error *error, const char *format, ...) {
                 reason = "the broker's answer has the wrong form";
         else
                 reason = strerror(-r);
-        why = output_text(reason, ERROR_MAX);
+        why = text_safe(reason, ERROR_MAX);
         size = why ? strlen(why) : 0;
         if (size > 0 && why[size - 1] == '.') /* a remedy follows on the same line */
                 why[size - 1] = '\0';

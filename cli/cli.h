@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <systemd/sd-bus.h>
 
 #include "cli/args.h"

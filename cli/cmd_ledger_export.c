@@ -6,7 +6,6 @@
  * The same ledger gives the same bytes: nothing here adds a time, a name or an order of its own.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -6,7 +6,6 @@
  * in tell().
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +33,7 @@ static void proof_done(Proof *proof) {
         free(proof->earlier);
 }
 
-/* Reads a small text file without its final newlines being counted as part of a key. */
+/* 0, or a negative errno; -EBADMSG if it is too long for a key or checkpoint, or no text. */
 static int read_small(const char *path, char **ret_text) {
         _cleanup_free_ char *text = calloc(1, SMALL_FILE_MAX + 1);
         _cleanup_fclose_ FILE *f = NULL;

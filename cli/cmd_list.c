@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* list: the requests that wait, oldest first. */
+#include <errno.h>
+
 #include "cli/cli.h"
 #include "cli/request_view.h"
 #include "common/client_resolve.h"
@@ -18,11 +20,11 @@ static const OutputColumn columns[] = {
 
 static int print(const Cli *cli, const ClientRequestList *list) {
         Record **records = calloc(list->n_items + 1, sizeof(*records));
-        int r = 0;
+        int r = records ? 0 : -ENOMEM;
 
         for (size_t i = 0; records && r == 0 && i < list->n_items; i++) {
                 records[i] = request_view(&list->items[i], client_resolve_short(list, i));
-                r = records[i] ? 0 : -1;
+                r = records[i] ? 0 : -ENOMEM;
         }
         if (records && r == 0)
                 r = output_table(&cli->style, columns, records, list->n_items);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* status: whether the product works on this host, and what this person may do with it. */
-#include <stdio.h>
 
 #include "cli/cli.h"
 #include "cli/request_view.h"

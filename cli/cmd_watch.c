@@ -96,8 +96,8 @@ static int watch_pending(Watch *watch, ClientRequest *request) {
         if (known)
                 client_request_done(known);
         else {
-                if (watch->n_known ==
-                    KNOWN_MAX) /* a broker that makes up requests must not use up our memory */
+                /* A broker that makes up requests must not use up our memory. */
+                if (watch->n_known == KNOWN_MAX)
                         watch_forget(watch, 0);
                 known = &watch->known[watch->n_known++];
         }
@@ -228,8 +228,8 @@ int cmd_watch(Cli *cli, char **words) {
         r = cli_connect(cli);
         if (r != CLIENT_EXIT_OK)
                 return r;
-        (void)setvbuf(stdout, NULL, _IOLBF,
-                      0); /* a program that reads along must not wait for a full buffer */
+        /* A program that reads along must not wait for a full buffer. */
+        (void)setvbuf(stdout, NULL, _IOLBF, 0);
         r = watch_prepare(&watch);
         if (r < 0)
                 return cli_fail_call(r, NULL, "cannot watch");

@@ -31,17 +31,6 @@ struct Record {
 PEERAUTH_DEFINE_CLEANUP(json_t *, json_decref);
 #define _cleanup_json_ PEERAUTH_CLEANUP(json_decref_p)
 
-char *output_text(const char *text, size_t max) {
-        _cleanup_free_ char *plain = strndup(text, max);
-
-        if (!plain)
-                return NULL;
-        for (char *c = plain; *c; c++)
-                if (*c == '\\')
-                        *c = '/';
-        return strlen(text) <= max && text_is_safe(plain, max) ? strdup(text) : text_safe(text, max);
-}
-
 bool output_is_terminal(void) {
         return isatty(STDOUT_FILENO) == 1;
 }
@@ -78,7 +67,7 @@ static void add_text(Record *record, const char *key, const char *title, const c
                 record->error = -ENOBUFS;
                 return;
         }
-        *field = (Field){key, title, output_text(text, TEXT_MAX)};
+        *field = (Field){key, title, text_safe(text, TEXT_MAX)};
         if (field->text)
                 record->n_fields++;
         else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Prints records as tables, as lists of fields and as JSON, from the same data. Every string that comes
- * from outside becomes harmless here (attack B18): text through output_text(), JSON as ASCII escapes.
+ * from outside becomes harmless here (attack B18): text through text_safe(), JSON as ASCII escapes.
  *
  * Must stay the only user of libsmartcols and jansson.
  */
@@ -18,13 +18,6 @@ typedef struct OutputStyle {
         JsonMode json;
         bool legend, colour;
 } OutputStyle;
-
-/*
- * text_safe(), but for text that is harmless apart from backslashes, which stays as it is: the broker has
- * made most of what it says harmless already, and a person should not see its escapes escaped. NULL: no
- * memory; caller frees.
- */
-char *output_text(const char *text, size_t max);
 
 /* Whether standard output is a terminal. */
 bool output_is_terminal(void);

@@ -18,8 +18,7 @@ bool prompt_has_terminal(void) {
         return isatty(STDIN_FILENO) == 1;
 }
 
-/* Reads one line without its newline. What does not fit makes it useless, and is swallowed. 0 or -ECANCELED.
- */
+/* One line without its newline; of one that does not fit nothing is left. 0, or -ECANCELED at the end. */
 static int read_line(char ret[LINE_MAX_BYTES]) {
         size_t n = 0;
         ssize_t k;

@@ -17,7 +17,8 @@
 
 enum { WORD_BYTES = PEERAUTH_USER_MAX };
 
-const char *request_view_span(uint64_t usec, char ret[REQUEST_VIEW_SPAN]) {
+/* "4 min 10 s", "38 s" */
+static const char *span_text(uint64_t usec, char ret[REQUEST_VIEW_SPAN]) {
         uint64_t s = usec / PEERAUTH_USEC_PER_SEC;
 
         if (s < 60)
@@ -47,7 +48,7 @@ static uint64_t until(uint64_t from, uint64_t to) {
 }
 
 char *request_view_word(const char *text) {
-        _cleanup_free_ char *safe = output_text(*text ? text : "?", WORD_BYTES);
+        _cleanup_free_ char *safe = text_safe(*text ? text : "?", WORD_BYTES);
 
         return safe ? output_word(safe) : NULL;
 }
@@ -82,9 +83,9 @@ static void add_times(Record *record, const ClientRequest *request) {
 
         record_uint(record, PEERAUTH_KEY_CREATED, "Since", request->created_usec,
                     request_view_time(request->created_usec, text));
-        record_text(record, "age", NULL, request_view_span(age, text));
+        record_text(record, "age", NULL, span_text(age, text));
         record_uint(record, PEERAUTH_KEY_DEADLINE, NULL, request->deadline_usec, NULL);
-        record_uint(record, "time-left", "Time left", left, request_view_span(left, text));
+        record_uint(record, "time-left", "Time left", left, span_text(left, text));
         if (left < HURRY_USEC)
                 record_alert(record);
 }

@@ -10,16 +10,13 @@
 #include "cli/output.h"
 #include "common/client.h"
 
-enum { REQUEST_VIEW_SPAN = 32 };
+enum { REQUEST_VIEW_SPAN = 32 }; /* room for a time or a span of time, as text */
 
 /* short_id: digits of the id that name the request in a list (0: none shown). NULL: no memory. */
 Record *request_view(const ClientRequest *request, size_t short_id);
 
 /* Who and where, and how it ended: what stays true afterwards. NULL: no memory. */
 Record *request_view_ended(const ClientRequest *request, Verdict verdict);
-
-/* "4 min 10 s", "38 s". Returns ret. */
-const char *request_view_span(uint64_t usec, char ret[REQUEST_VIEW_SPAN]);
 
 /* Local time with seconds and zone offset. Returns ret. */
 const char *request_view_time(uint64_t realtime_usec, char ret[REQUEST_VIEW_SPAN]);

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
+
 static void put(Canonical *c, const char *text, size_t size) {
         size_t wanted = c->size + size + 1;
 
@@ -46,33 +48,6 @@ static void put_unit(Canonical *c, uint32_t unit) {
         put(c, escape, 6);
 }
 
-/*
- * Reads one character. Returns its length in bytes, or 0 if the bytes are not UTF-8 as RFC 3629 has
- * it: overlong forms, surrogates and values above U+10FFFF would give one character two spellings.
- */
-static size_t utf8_next(const unsigned char *s, uint32_t *ret_character) {
-        static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-        size_t size = s[0] < 0x80         ? 1
-                      : s[0] >> 5 == 0x06 ? 2
-                      : s[0] >> 4 == 0x0e ? 3
-                      : s[0] >> 3 == 0x1e ? 4
-                                          : 0;
-        uint32_t character;
-
-        if (size == 0)
-                return 0;
-        character = size == 1 ? s[0] : s[0] & (0x7fU >> size);
-        for (size_t i = 1; i < size; i++) {
-                if ((s[i] & 0xc0) != 0x80) /* also stops at the terminating NUL */
-                        return 0;
-                character = character << 6 | (s[i] & 0x3fU);
-        }
-        if (character < least[size] || character > 0x10ffff || (character >= 0xd800 && character <= 0xdfff))
-                return 0;
-        *ret_character = character;
-        return size;
-}
-
 static void put_character(Canonical *c, uint32_t character) {
         if (character == '"' || character == '\\') {
                 char escape[2] = {'\\', (char)character};
@@ -91,19 +66,19 @@ static void put_character(Canonical *c, uint32_t character) {
 }
 
 static void put_quoted(Canonical *c, const char *text) {
-        const unsigned char *s = (const unsigned char *)text;
+        const char *end = text + strlen(text);
         uint32_t character;
 
         put(c, "\"", 1);
-        while (*s != '\0' && !c->error) {
-                size_t size = utf8_next(s, &character);
+        while (text < end && !c->error) {
+                int size = text_decode_utf8(text, (size_t)(end - text), &character);
 
-                if (size == 0) {
-                        c->error = -EILSEQ;
+                if (size < 0) {
+                        c->error = size;
                         return;
                 }
                 put_character(c, character);
-                s += size;
+                text += size;
         }
         put(c, "\"", 1);
 }

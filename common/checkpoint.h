@@ -11,7 +11,6 @@
  */
 #pragma once
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "common/crypto.h"
@@ -27,7 +26,8 @@ typedef struct Checkpoint {
 
 /* Writes the signed note, NUL-terminated. Returns 0, or -EINVAL for an origin with spaces, '+', controls
  * or none at all. */
-int checkpoint_sign(const Checkpoint *checkpoint, const CryptoSignKey *key, char ret_note[CHECKPOINT_NOTE_MAX]);
+int checkpoint_sign(const Checkpoint *checkpoint, const CryptoSignKey *key,
+                    char ret_note[CHECKPOINT_NOTE_MAX]);
 
 /* Parses and verifies. Returns 0 and *ret_checkpoint, -EBADMSG if the text is not a checkpoint,
  * -EKEYREJECTED if no signature by vkey is on it or that signature is wrong, -EINVAL if vkey is not one. */

@@ -2,7 +2,7 @@
 /*
  * What a failed call means for the person who made it: an exit status and what to do next.
  *
- * Pure: one table, kept here so that the command line tool, the notifier and the tests read the same one.
+ * Pure: one table, for the command line tool. The notifier has words of its own, which fit a click.
  */
 #pragma once
 

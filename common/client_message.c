@@ -14,6 +14,7 @@
 #include "common/client.h"
 #include "common/clock.h"
 #include "common/protocol.h"
+#include "common/strv.h"
 
 _Static_assert((int)CLIENT_STRINGS_MAX >= (int)PEERAUTH_ENTRIES_PAGE, "a page of entries must fit");
 

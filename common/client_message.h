@@ -14,7 +14,6 @@
 
 #include "common/cleanup.h"
 #include "common/client.h"
-#include "common/strv.h"
 
 PEERAUTH_DEFINE_CLEANUP(sd_bus_message *, sd_bus_message_unref);
 #define _cleanup_message_ PEERAUTH_CLEANUP(sd_bus_message_unref_p)

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <sodium.h>
-#include <string.h>
 
 struct CryptoSignKey {
         uint8_t secret[crypto_sign_SECRETKEYBYTES];

@@ -32,7 +32,8 @@ void crypto_random(void *ret, size_t size);
 uint32_t crypto_random_uniform(uint32_t bound);
 
 /* One-shot SHA-256 of the concatenation of two buffers; either may be NULL with size 0. */
-void crypto_sha256(const void *a, size_t a_size, const void *b, size_t b_size, uint8_t ret[CRYPTO_SHA256_SIZE]);
+void crypto_sha256(const void *a, size_t a_size, const void *b, size_t b_size,
+                   uint8_t ret[CRYPTO_SHA256_SIZE]);
 
 /* Incremental SHA-256, for files. */
 typedef struct CryptoSha256 {
@@ -43,7 +44,8 @@ void crypto_sha256_add(CryptoSha256 *state, const void *data, size_t size);
 void crypto_sha256_end(CryptoSha256 *state, uint8_t ret[CRYPTO_SHA256_SIZE]);
 
 /* Keyed hash (BLAKE2b-256) of a short secret, so that the secret itself need not be kept. */
-void crypto_mac(const uint8_t key[CRYPTO_MAC_KEY_SIZE], const void *data, size_t size, uint8_t ret[CRYPTO_MAC_SIZE]);
+void crypto_mac(const uint8_t key[CRYPTO_MAC_KEY_SIZE], const void *data, size_t size,
+                uint8_t ret[CRYPTO_MAC_SIZE]);
 
 /* Constant time. */
 bool crypto_equal(const void *a, const void *b, size_t size);
@@ -59,7 +61,8 @@ CryptoSignKey *crypto_sign_key_from_seed(const uint8_t seed[CRYPTO_SIGN_SEED_SIZ
 CryptoSignKey *crypto_sign_key_free(CryptoSignKey *key);
 void crypto_sign_public(const CryptoSignKey *key, CryptoPublicKey *ret);
 void crypto_signature(const CryptoSignKey *key, const void *data, size_t size, uint8_t ret[CRYPTO_SIGN_SIZE]);
-bool crypto_verify(const CryptoPublicKey *key, const void *data, size_t size, const uint8_t sig[CRYPTO_SIGN_SIZE]);
+bool crypto_verify(const CryptoPublicKey *key, const void *data, size_t size,
+                   const uint8_t sig[CRYPTO_SIGN_SIZE]);
 
 /* Standard base64 with padding. ret has room for 4 * ((size + 2) / 3) + 1 bytes. */
 void crypto_base64(const void *data, size_t size, char *ret);

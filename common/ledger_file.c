@@ -242,8 +242,8 @@ int ledger_file_next(LedgerFile *file, uint64_t *ret_index, const char **ret_tex
                 return r;
         if (size > CANONICAL_MAX)
                 return bad(file, "is too long");
-        for (size_t i = 0; i < size;
-             i++) /* entries are escaped: a control character, NUL or high byte is not ours */
+        /* Entries are escaped: a control character, NUL or high byte is not ours. */
+        for (size_t i = 0; i < size; i++)
                 if (text[i] < 0x20 || text[i] > 0x7e)
                         return bad(file, "holds bytes that no entry has");
         file->next++;

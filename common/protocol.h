@@ -8,90 +8,90 @@
  */
 #pragma once
 
-#define PEERAUTH_BUS_NAME "org.peerauth.PeerAuth1"
-#define PEERAUTH_OBJECT_PATH "/org/peerauth/PeerAuth1"
+#define PEERAUTH_BUS_NAME        "org.peerauth.PeerAuth1"
+#define PEERAUTH_OBJECT_PATH     "/org/peerauth/PeerAuth1"
 #define PEERAUTH_IFACE_REQUESTER "org.peerauth.PeerAuth1.Requester"
-#define PEERAUTH_IFACE_REVIEWER "org.peerauth.PeerAuth1.Reviewer"
-#define PEERAUTH_IFACE_AUDITOR "org.peerauth.PeerAuth1.Auditor"
-#define PEERAUTH_SIGNAL_CHANGED "RequestChanged"
+#define PEERAUTH_IFACE_REVIEWER  "org.peerauth.PeerAuth1.Reviewer"
+#define PEERAUTH_IFACE_AUDITOR   "org.peerauth.PeerAuth1.Auditor"
+#define PEERAUTH_SIGNAL_CHANGED  "RequestChanged"
 
 /* The module never reads the address from its environment, which is hostile under su and sudo. */
 #define PEERAUTH_SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 
 /* Errors: "no such request" also covers requests that the caller may not see (attack B8). */
-#define PEERAUTH_ERROR_NO_SUCH_REQUEST "org.peerauth.PeerAuth1.Error.NoSuchRequest"
-#define PEERAUTH_ERROR_ALREADY_DECIDED "org.peerauth.PeerAuth1.Error.AlreadyDecided"
-#define PEERAUTH_ERROR_NOT_ELIGIBLE "org.peerauth.PeerAuth1.Error.NotEligible"
-#define PEERAUTH_ERROR_SELF_REVIEW "org.peerauth.PeerAuth1.Error.SelfReview"
-#define PEERAUTH_ERROR_CODE_MISMATCH "org.peerauth.PeerAuth1.Error.CodeMismatch"
-#define PEERAUTH_ERROR_EXPIRED "org.peerauth.PeerAuth1.Error.Expired"
-#define PEERAUTH_ERROR_RATE_LIMITED "org.peerauth.PeerAuth1.Error.RateLimited"
-#define PEERAUTH_ERROR_LOCKED "org.peerauth.PeerAuth1.Error.Locked"
+#define PEERAUTH_ERROR_NO_SUCH_REQUEST    "org.peerauth.PeerAuth1.Error.NoSuchRequest"
+#define PEERAUTH_ERROR_ALREADY_DECIDED    "org.peerauth.PeerAuth1.Error.AlreadyDecided"
+#define PEERAUTH_ERROR_NOT_ELIGIBLE       "org.peerauth.PeerAuth1.Error.NotEligible"
+#define PEERAUTH_ERROR_SELF_REVIEW        "org.peerauth.PeerAuth1.Error.SelfReview"
+#define PEERAUTH_ERROR_CODE_MISMATCH      "org.peerauth.PeerAuth1.Error.CodeMismatch"
+#define PEERAUTH_ERROR_EXPIRED            "org.peerauth.PeerAuth1.Error.Expired"
+#define PEERAUTH_ERROR_RATE_LIMITED       "org.peerauth.PeerAuth1.Error.RateLimited"
+#define PEERAUTH_ERROR_LOCKED             "org.peerauth.PeerAuth1.Error.Locked"
 #define PEERAUTH_ERROR_LEDGER_UNAVAILABLE "org.peerauth.PeerAuth1.Error.LedgerUnavailable"
 
 /*
  * Keys of the a{sv} arguments and results. A key that is not listed for a method is refused with
  * InvalidArgs: nobody may believe that a uid or pid passed as an argument means anything (B4).
  */
-#define PEERAUTH_KEY_USER "user"                 /* s  CreateRequest; request */
-#define PEERAUTH_KEY_SERVICE "service"           /* s  CreateRequest; request */
-#define PEERAUTH_KEY_TTY "tty"                   /* s  CreateRequest; request */
-#define PEERAUTH_KEY_RHOST "rhost"               /* s  CreateRequest; request */
-#define PEERAUTH_KEY_RUSER "ruser"               /* s  CreateRequest; request */
-#define PEERAUTH_KEY_TIME_LEFT "time-left"       /* t  CreateRequest: usec the front end allows */
-#define PEERAUTH_KEY_RULE "rule"                 /* s  CreateRequest result; request */
-#define PEERAUTH_KEY_NEEDED "needed"             /* u  CreateRequest result; request */
-#define PEERAUTH_KEY_REVIEWERS "reviewers"       /* s  CreateRequest result; request: for people */
-#define PEERAUTH_KEY_REACHABLE "reachable"       /* u  CreateRequest result: reviewers logged in */
-#define PEERAUTH_KEY_MESSAGE "message"           /* s  CreateRequest result: why denied */
-#define PEERAUTH_KEY_REASON "reason"             /* s  WaitDecision details, for people */
-#define PEERAUTH_KEY_BY "by"                     /* as WaitDecision details: who decided */
-#define PEERAUTH_KEY_NOTE "note"                 /* s  WaitDecision details: the reviewer's note */
-#define PEERAUTH_KEY_ID "id"                     /* s  request: 32 lower-case hex digits */
-#define PEERAUTH_KEY_UID "uid"                   /* u  request; 4294967295 for an unknown account */
-#define PEERAUTH_KEY_STATE "state"               /* s  request */
-#define PEERAUTH_KEY_CREATED "created"           /* t  request: usec since the Unix epoch */
-#define PEERAUTH_KEY_DEADLINE "deadline"         /* t  request: usec of CLOCK_BOOTTIME */
-#define PEERAUTH_KEY_APPROVALS "approvals"       /* u  request: approving people so far */
-#define PEERAUTH_KEY_VOTERS "voters"             /* as request: their account names */
-#define PEERAUTH_KEY_CODE_MODE "code-mode"       /* s  request: "enter" or "compare" */
-#define PEERAUTH_KEY_CODE "code"                 /* s  request: GetRequest under Code=compare only */
-#define PEERAUTH_KEY_VERIFIED "verified"         /* b  request: made by root, not by its own user */
-#define PEERAUTH_KEY_CAN_DECIDE "can-decide"     /* b  request: may this caller decide it now */
-#define PEERAUTH_KEY_WHY_NOT "why-not"           /* s  request: if not, why */
-#define PEERAUTH_KEY_OFFSET "offset"             /* u  ListRequests filter */
+#define PEERAUTH_KEY_USER       "user"       /* s  CreateRequest; request */
+#define PEERAUTH_KEY_SERVICE    "service"    /* s  CreateRequest; request */
+#define PEERAUTH_KEY_TTY        "tty"        /* s  CreateRequest; request */
+#define PEERAUTH_KEY_RHOST      "rhost"      /* s  CreateRequest; request */
+#define PEERAUTH_KEY_RUSER      "ruser"      /* s  CreateRequest; request */
+#define PEERAUTH_KEY_TIME_LEFT  "time-left"  /* t  CreateRequest: usec the front end allows */
+#define PEERAUTH_KEY_RULE       "rule"       /* s  CreateRequest result; request */
+#define PEERAUTH_KEY_NEEDED     "needed"     /* u  CreateRequest result; request */
+#define PEERAUTH_KEY_REVIEWERS  "reviewers"  /* s  CreateRequest result; request: for people */
+#define PEERAUTH_KEY_REACHABLE  "reachable"  /* u  CreateRequest result: reviewers logged in */
+#define PEERAUTH_KEY_MESSAGE    "message"    /* s  CreateRequest result: why denied */
+#define PEERAUTH_KEY_REASON     "reason"     /* s  WaitDecision details, for people */
+#define PEERAUTH_KEY_BY         "by"         /* as WaitDecision details: who decided */
+#define PEERAUTH_KEY_NOTE       "note"       /* s  WaitDecision details: the reviewer's note */
+#define PEERAUTH_KEY_ID         "id"         /* s  request: 32 lower-case hex digits */
+#define PEERAUTH_KEY_UID        "uid"        /* u  request; 4294967295 for an unknown account */
+#define PEERAUTH_KEY_STATE      "state"      /* s  request */
+#define PEERAUTH_KEY_CREATED    "created"    /* t  request: usec since the Unix epoch */
+#define PEERAUTH_KEY_DEADLINE   "deadline"   /* t  request: usec of CLOCK_BOOTTIME */
+#define PEERAUTH_KEY_APPROVALS  "approvals"  /* u  request: approving people so far */
+#define PEERAUTH_KEY_VOTERS     "voters"     /* as request: their account names */
+#define PEERAUTH_KEY_CODE_MODE  "code-mode"  /* s  request: "enter" or "compare" */
+#define PEERAUTH_KEY_CODE       "code"       /* s  request: GetRequest under Code=compare only */
+#define PEERAUTH_KEY_VERIFIED   "verified"   /* b  request: made by root, not by its own user */
+#define PEERAUTH_KEY_CAN_DECIDE "can-decide" /* b  request: may this caller decide it now */
+#define PEERAUTH_KEY_WHY_NOT    "why-not"    /* s  request: if not, why */
+#define PEERAUTH_KEY_OFFSET     "offset"     /* u  ListRequests filter */
 
 /* GetStatistics */
-#define PEERAUTH_KEY_LEDGER_SIZE "ledger-size"       /* t  entries */
-#define PEERAUTH_KEY_PENDING "pending"               /* u  requests that wait */
-#define PEERAUTH_KEY_SUBSCRIBERS "subscribers"       /* u  connections that hear of changes */
-#define PEERAUTH_KEY_STARTED "started"               /* t  usec since the Unix epoch */
-#define PEERAUTH_KEY_POLICY_VALID "policy-valid"     /* b  */
+#define PEERAUTH_KEY_LEDGER_SIZE    "ledger-size"    /* t  entries */
+#define PEERAUTH_KEY_PENDING        "pending"        /* u  requests that wait */
+#define PEERAUTH_KEY_SUBSCRIBERS    "subscribers"    /* u  connections that hear of changes */
+#define PEERAUTH_KEY_STARTED        "started"        /* t  usec since the Unix epoch */
+#define PEERAUTH_KEY_POLICY_VALID   "policy-valid"   /* b  */
 #define PEERAUTH_KEY_POLICY_MESSAGE "policy-message" /* s  what is wrong with it */
 #define PEERAUTH_KEY_LEDGER_MESSAGE "ledger-message" /* s  what is wrong with it */
-#define PEERAUTH_KEY_VERSION "version"               /* s  of the broker */
-#define PEERAUTH_KEY_ROLES "roles"                   /* as the caller's: reviewer, administrator, auditor */
+#define PEERAUTH_KEY_VERSION        "version"        /* s  of the broker */
+#define PEERAUTH_KEY_ROLES          "roles"          /* as the caller's: reviewer, administrator, auditor */
 
 /* Outcomes of CreateRequest, verdicts of WaitDecision, states of a request. */
-#define PEERAUTH_PENDING "pending"
-#define PEERAUTH_EXEMPT "exempt"
-#define PEERAUTH_APPROVED "approved"
-#define PEERAUTH_DENIED "denied"
-#define PEERAUTH_EXPIRED "expired"
+#define PEERAUTH_PENDING   "pending"
+#define PEERAUTH_EXEMPT    "exempt"
+#define PEERAUTH_APPROVED  "approved"
+#define PEERAUTH_DENIED    "denied"
+#define PEERAUTH_EXPIRED   "expired"
 #define PEERAUTH_CANCELLED "cancelled"
 
-#define PEERAUTH_CODE_ENTER "enter"
+#define PEERAUTH_CODE_ENTER   "enter"
 #define PEERAUTH_CODE_COMPARE "compare"
 
 enum {
         PEERAUTH_CODE_DIGITS = 6,
-        PEERAUTH_ID_HEX = 32,          /* 128 random bits */
-        PEERAUTH_ID_PREFIX_MIN = 4,    /* hex digits that name a request, if they are unambiguous */
-        PEERAUTH_PAGE = 25,            /* requests in one ListRequests answer */
-        PEERAUTH_ENTRIES_PAGE = 256,   /* entries in one ReadEntries answer */
-        PEERAUTH_PENDING_MAX = 64,     /* dbus-daemon gives uid 0 256 connections */
+        PEERAUTH_ID_HEX = 32,        /* 128 random bits */
+        PEERAUTH_ID_PREFIX_MIN = 4,  /* hex digits that name a request, if they are unambiguous */
+        PEERAUTH_PAGE = 25,          /* requests in one ListRequests answer */
+        PEERAUTH_ENTRIES_PAGE = 256, /* entries in one ReadEntries answer */
+        PEERAUTH_PENDING_MAX = 64,   /* dbus-daemon gives uid 0 256 connections */
         PEERAUTH_WRONG_CODES_MAX = 3,
-        PEERAUTH_USER_MAX = 256,       /* bytes, as every length below; sysconf(LOGIN_NAME_MAX) */
+        PEERAUTH_USER_MAX = 256, /* bytes, as every length below; sysconf(LOGIN_NAME_MAX) */
         PEERAUTH_SERVICE_MAX = 64,
         PEERAUTH_TTY_MAX = 64,
         PEERAUTH_RHOST_MAX = 256,
@@ -101,4 +101,3 @@ enum {
 #define PEERAUTH_USEC_PER_SEC 1000000ULL
 /* NIST SP 800-63B-4 section 3.1.3.2: an out-of-band code is valid for at most 10 minutes. */
 #define PEERAUTH_EXPIRES_MAX_USEC (600 * PEERAUTH_USEC_PER_SEC)
-#define PEERAUTH_EXPIRES_DEFAULT_USEC (300 * PEERAUTH_USEC_PER_SEC)

@@ -157,7 +157,7 @@ char *text_safe(const char *text, size_t max) {
         return out;
 }
 
-bool text_is_safe(const char *text, size_t max) {
+static bool is_shown_as_it_is(const char *text, size_t max, bool backslash) {
         size_t size = text ? strlen(text) : 0;
         uint32_t character;
 
@@ -166,11 +166,19 @@ bool text_is_safe(const char *text, size_t max) {
         for (size_t i = 0; i < size;) {
                 int length = text_decode_utf8(text + i, size - i, &character);
 
-                if (length < 0 || character == '\\' || is_effective(character))
+                if (length < 0 || (character == '\\' && !backslash) || is_effective(character))
                         return false;
                 i += (size_t)length;
         }
         return true;
+}
+
+bool text_is_safe(const char *text, size_t max) {
+        return is_shown_as_it_is(text, max, false);
+}
+
+bool text_is_plain(const char *text, size_t max) {
+        return is_shown_as_it_is(text, max, true);
 }
 
 static bool is_digit(char c) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Makes text from outside harmless for a terminal, a notification, a log line and the ledger.
+ * Makes text from outside harmless for a terminal, a notification and a log line.
  *
- * Everything that a stranger can choose (account name, remote host, terminal, note) goes through
- * here before a person sees it (attack B18). Escaping is unambiguous, so it is not idempotent (a backslash
- * is doubled each time): it belongs where text is shown, once.
+ * Everything that a stranger can choose (account name, remote host, terminal, note) is kept and recorded as
+ * it came, and goes through here before a person sees it (attack B18). Escaping is unambiguous, so it is not
+ * idempotent (a backslash is doubled each time): it belongs where text is shown, once.
  */
 #pragma once
 
@@ -24,6 +24,9 @@ char *text_safe(const char *text, size_t max);
 
 /* Whether text would leave text_safe() unchanged; NULL counts as "". */
 bool text_is_safe(const char *text, size_t max);
+
+/* The same, but for backslashes, which people see as they are: names from Windows domains have one. */
+bool text_is_plain(const char *text, size_t max);
 
 /* Decodes the UTF-8 character at text, of which size bytes may be read: its length (1 to 4) and
  * *ret_character, or -EILSEQ for anything that RFC 3629 forbids (overlong, surrogate, above U+10FFFF, cut)

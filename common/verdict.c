@@ -2,15 +2,14 @@
 /* The table of verdict words. */
 #include "common/verdict.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include "common/protocol.h"
 
 static const char *const verdict_words[] = {
-        [VERDICT_DENIED] = PEERAUTH_DENIED,     [VERDICT_PENDING] = PEERAUTH_PENDING,
-        [VERDICT_EXEMPT] = PEERAUTH_EXEMPT,     [VERDICT_APPROVED] = PEERAUTH_APPROVED,
-        [VERDICT_EXPIRED] = PEERAUTH_EXPIRED,   [VERDICT_CANCELLED] = PEERAUTH_CANCELLED,
+        [VERDICT_DENIED] = PEERAUTH_DENIED,   [VERDICT_PENDING] = PEERAUTH_PENDING,
+        [VERDICT_EXEMPT] = PEERAUTH_EXEMPT,   [VERDICT_APPROVED] = PEERAUTH_APPROVED,
+        [VERDICT_EXPIRED] = PEERAUTH_EXPIRED, [VERDICT_CANCELLED] = PEERAUTH_CANCELLED,
 };
 
 enum { VERDICT_COUNT = sizeof(verdict_words) / sizeof(verdict_words[0]) };

@@ -11,8 +11,8 @@
 
 typedef enum Verdict {
         VERDICT_DENIED = 0,
-        VERDICT_PENDING,   /* waits for reviewers */
-        VERDICT_EXEMPT,    /* a rule lets this login pass without review */
+        VERDICT_PENDING, /* waits for reviewers */
+        VERDICT_EXEMPT,  /* a rule lets this login pass without review */
         VERDICT_APPROVED,
         VERDICT_EXPIRED,   /* the deadline passed without a decision */
         VERDICT_CANCELLED, /* the requester went away */

@@ -6,7 +6,6 @@
  */
 #include "notifier/board.h"
 
-#include <errno.h>
 #include <glib.h>
 #include <stdio.h>
 #include <string.h>
@@ -318,9 +317,9 @@ void board_put(Board *board, ClientRequest *request) {
                 card->board = board;
                 card->request = *request;
                 insert(board, card);
+                /* A server may have been installed since: one call tells. */
                 if (board->quiet_until_usec == UINT64_MAX)
-                        board->quiet_until_usec =
-                                0; /* a server may have been installed since: one call tells */
+                        board->quiet_until_usec = 0;
         }
         explicit_bzero(request, sizeof(*request)); /* handed over */
         settle(board);

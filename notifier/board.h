@@ -8,8 +8,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "common/client.h"
 
 enum { BOARD_POPUPS = 5, BOARD_REQUESTS_MAX = PEERAUTH_PENDING_MAX, BOARD_LATER_SEC = 120 };

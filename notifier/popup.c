@@ -157,8 +157,7 @@ PopupDesk *popup_desk_close(PopupDesk *desk) {
 static int failed(PopupDesk *desk, const char *why) {
         if (!desk->failure_told)
                 log_error("no notification can be shown (%s): start a notification server, such as the one "
-                          "of a "
-                          "desktop, or dunst; meanwhile requests are listed by: peerauthctl list",
+                          "of a desktop, or dunst; meanwhile requests are listed by: peerauthctl list",
                           why);
         desk->failure_told = true;
         return -ENOTCONN;

@@ -28,11 +28,10 @@ typedef enum PopupEvent {
 typedef struct PopupContent {
         const char *summary;
         const char *body; /* plain text, lines separated by newlines */
-        const char
-                *tag; /* a later popup with this tag takes the place of this one, where servers can do that */
-        bool brief;   /* goes away by itself */
-        bool decide;  /* buttons Deny and Later */
-        bool approve; /* ... and Approve */
+        const char *tag;  /* where servers can do that, a later popup with it takes the place of this one */
+        bool brief;       /* goes away by itself */
+        bool decide;      /* buttons Deny and Later */
+        bool approve;     /* ... and Approve */
 } PopupContent;
 
 /* What the desk tells its one user. */

@@ -7,7 +7,6 @@
 #include "pam_peerauth/hangup.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -18,11 +17,6 @@
 
 #include "common/cleanup.h"
 #include "pam_peerauth/process.h"
-
-static void closedir_p(DIR **dir) {
-        if (*dir)
-                (void)closedir(*dir);
-}
 
 /* IPv4 as IPv4-mapped, so that both spellings of an address compare equal. */
 static struct in6_addr map_ipv4(struct in_addr v4) {
@@ -77,7 +71,7 @@ static int next_fd(DIR *dir) {
 }
 
 static int find_socket(const char *rhost) {
-        PEERAUTH_CLEANUP(closedir_p) DIR *dir = NULL;
+        _cleanup_closedir_ DIR *dir = NULL;
         struct in6_addr wanted, peer;
         bool numeric = parse_address(rhost, &wanted);
         int found = -1;

@@ -2,6 +2,7 @@
 /* A signalfd that is polled and never read. */
 #include "pam_peerauth/interrupt.h"
 
+#include <stdbool.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 

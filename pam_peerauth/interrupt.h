@@ -12,7 +12,6 @@
 #pragma once
 
 #include <signal.h>
-#include <stdbool.h>
 
 typedef struct Interrupt {
         sigset_t mask; /* the thread's mask before; meaningful if fd is open */

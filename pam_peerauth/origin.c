@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/cleanup.h"
 #include "common/protocol.h"
 #include "common/text.h"
 
@@ -17,27 +16,12 @@ static const char *item(pam_handle_t *pamh, int type) {
         return pam_get_item(pamh, type, &value) == PAM_SUCCESS ? value : NULL;
 }
 
-/* Whether people see text as it is. A backslash is plain: "DOMAIN\\user" is winbind's way to write a name. */
-static int check_plain(const char *text, size_t max) {
-        _cleanup_free_ char *copy = strdup(text);
-
-        if (!copy)
-                return -ENOMEM;
-        for (char *c = strchr(copy, '\\'); c; c = strchr(c, '\\'))
-                *c = '/';
-        return text_is_safe(copy, max) ? 0 : -EINVAL;
-}
-
 /* An item that must arrive as it is. */
 static int copy_exact(pam_handle_t *pamh, int type, size_t max, char **ret) {
         const char *value = item(pamh, type);
-        int r;
 
-        if (!value || !*value)
+        if (!value || !*value || !text_is_plain(value, max))
                 return -EINVAL;
-        r = check_plain(value, max);
-        if (r < 0)
-                return r;
         *ret = strdup(value);
         return *ret ? 0 : -ENOMEM;
 }
@@ -45,14 +29,10 @@ static int copy_exact(pam_handle_t *pamh, int type, size_t max, char **ret) {
 /* An item that only informs people: shortened and escaped as needed; absent stays NULL. */
 static int copy_safe(pam_handle_t *pamh, int type, size_t max, char **ret) {
         const char *value = item(pamh, type);
-        int r;
 
         if (!value || !*value)
                 return 0;
-        r = check_plain(value, max);
-        if (r == -ENOMEM)
-                return r;
-        *ret = r < 0 ? text_safe(value, max) : strdup(value);
+        *ret = text_is_plain(value, max) ? strdup(value) : text_safe(value, max);
         return *ret ? 0 : -ENOMEM;
 }
 

@@ -17,7 +17,6 @@
 #include "common/cleanup.h"
 #include "common/client.h"
 #include "common/clock.h"
-#include "common/text.h"
 #include "pam_peerauth/limit.h"
 #include "pam_peerauth/options.h"
 #include "pam_peerauth/origin.h"
@@ -128,7 +127,8 @@ static Outcome ask(const Attempt *attempt) {
                 return outcome_make(OUTCOME_EXPIRED,
                                     "Too little time is left for an approval.\n"
                                     "Please start the login again.",
-                                    "too little time is left: %llu s", (unsigned long long)(left / 1000000));
+                                    "too little time is left: %llu s",
+                                    (unsigned long long)(left / PEERAUTH_USEC_PER_SEC));
         r = client_connect(attempt->options.bus, &bus);
         if (r < 0)
                 return outcome_from_error("connect to the bus", r, NULL);

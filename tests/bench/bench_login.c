@@ -38,12 +38,14 @@ typedef struct Shared {
 static int shown[2]; /* the requester writes here when it has its code */
 
 /* Answers every prompt with an empty line, and finds "123 456" in what it is shown. */
-static int conversation(int n, const struct pam_message **messages, struct pam_response **ret, void *userdata) {
+static int conversation(int n, const struct pam_message **messages, struct pam_response **ret,
+                        void *userdata) {
         Shared *shared = userdata;
 
         *ret = calloc((size_t)n, sizeof(**ret));
         for (int i = 0; *ret && i < n; i++) {
-                if (messages[i]->msg_style == PAM_PROMPT_ECHO_OFF || messages[i]->msg_style == PAM_PROMPT_ECHO_ON)
+                if (messages[i]->msg_style == PAM_PROMPT_ECHO_OFF ||
+                    messages[i]->msg_style == PAM_PROMPT_ECHO_ON)
                         (*ret)[i].resp = strdup("");
                 for (const char *p = messages[i]->msg; *p && shared && !*shared->code; p++) {
                         char digits[8];
@@ -78,7 +80,8 @@ static void bench_exempt(const char *service, const char *user) {
                 if (r != PAM_SUCCESS)
                         errx(1, "an exempt login ended with %s", pam_strerror(pamh, r));
                 if (i == 0)
-                        printf("exempt_cold %.1f\n", sample_now() - cold); /* loads the module, and one floor */
+                        printf("exempt_cold %.1f\n",
+                               sample_now() - cold); /* loads the module, and one floor */
                 else {
                         sample_add(&sample, sample_now() - start);
                         sample_add(&floor, before);
@@ -151,7 +154,8 @@ static void review(const char *reviewer, const char *user, Shared *shared, int g
                 for (size_t i = 0; r >= 0 && i < list.n_items; i++)
                         if (strcmp(list.items[i].user, user) == 0) {
                                 shared->sent = sample_now();
-                                r = client_approve(bus, list.items[i].id, shared->code, "", NULL, NULL, &error);
+                                r = client_approve(bus, list.items[i].id, shared->code, "", NULL, NULL,
+                                                   &error);
                                 break;
                         }
                 if (r < 0)
@@ -218,7 +222,8 @@ static void bench_decide(const char *service, const char *user, const char *revi
                          const char *directory) {
         static Sample sample;
         static DecideFloor floor;
-        Shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        Shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                              0);
         sd_bus *held = hold_pending(pending - 1);
         int go[2], done[2];
 

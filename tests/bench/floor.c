@@ -69,7 +69,8 @@ void floor_start_echo(void) {
 static void echo_call(sd_bus *bus) {
         sd_bus_message *reply = NULL;
 
-        if (sd_bus_call_method(bus, BENCH_NAME, BENCH_PATH, BENCH_NAME, "Echo", NULL, &reply, "s", "hello") < 0)
+        if (sd_bus_call_method(bus, BENCH_NAME, BENCH_PATH, BENCH_NAME, "Echo", NULL, &reply, "s", "hello") <
+            0)
                 errx(1, "echo failed");
         sd_bus_message_unref(reply);
 }

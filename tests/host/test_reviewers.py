@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Whose vote counts: sessions as logind really has them (attack B13)."""
 
+import pathlib
+
 import evidence as e
 import pytest
 import workstation as w
@@ -88,6 +90,22 @@ def test_reviewer_who_logged_out_does_not_count(waiting, desk, ledger):
     w.wait_for("carol to be gone", lambda: not w.sessions("carol"))
     assert NOT_ELIGIBLE in outside_session("carol", waiting.request, waiting.code)
     assert not votes(ledger)
+
+
+def test_reviewer_whose_session_is_closing_does_not_count(waiting, ledger):
+    """carol has left; a program that she left behind is still in her session's control group."""
+    answer = pathlib.Path("/home/carol/answer")
+    carol = e.Person("carol")
+    call = f'bus-call Reviewer Approve "sssa{{sv}}" \'["{waiting.request}", "{waiting.code}", "", {{}}]\''
+    carol.run(f"setsid sh -c 'while [ ! -e {answer}.go ]; do sleep 0.1; done; exec \"$@\"' - {call} >{answer} 2>&1 & true")
+    carol.terminal.send("exit")
+    carol.terminal.expect(e.pexpect.EOF)
+    w.wait_for("closing", lambda: [s["State"] for s in w.sessions("carol")] == ["closing"])
+    pathlib.Path(f"{answer}.go").touch()
+    w.wait_for("answer", answer.read_text)
+    assert NOT_ELIGIBLE in answer.read_text()
+    assert not votes(ledger)
+    w.wait_for("end of the session", lambda: not w.sessions("carol"))
 
 
 def test_lingering_reviewer_does_not_count(waiting, ledger):

@@ -42,7 +42,7 @@ def start(person, command, prompt, enter_password=True):
     terminal.send(w.PASSWORD)
     if enter_password:
         terminal.read_code()
-        terminal.expect(r"Valid [^\r\n]*\.")
+        terminal.shown = terminal.expect(r"Valid [^\r\n]*\.")
         e.held(terminal)
     return terminal
 
@@ -147,9 +147,10 @@ def test_account_that_is_switched_to_cannot_approve(alice, bob, ledger):
     assert ledger.kinds() == ["request-created"]
 
 
-def test_person_behind_su_cannot_approve(bob, ledger):
+def test_person_behind_su_cannot_approve(bob, dave, ledger):
     """A reviewer who knows erin's password must not be the one who lets himself become erin."""
     terminal = start_su(bob)
+    assert "Logged in now: 1 of them." in terminal.shown, "dave, and not bob himself"
     other = e.Person("bob")
     assert other.call_approve(terminal.request, terminal.code) == e.ERROR + "SelfReview"
     assert ledger.kinds() == ["request-created"]

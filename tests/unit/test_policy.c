@@ -53,14 +53,15 @@ static const char *by_service(const Policy *policy, const char *service) {
         return rule ? rule->name : "depends";
 }
 
-/* Known without the account only if every rule up to the first that takes the service asks for the service alone. */
+/* Known without the account only if every rule up to the first that takes the service asks for the service
+ * alone. */
 static void test_some_services_decide_alone(void **unused) {
         (void)unused;
-        Policy policy = POLICY({.name = (char *)"root", .services = LIST((char *)"su"), .users = LIST((char *)"root")},
-                               {.name = (char *)"staff", .services = LIST((char *)"sudo"), .groups = LIST((char *)"staff")},
-                               {.name = (char *)"jobs", .services = LIST((char *)"cron", (char *)"su", (char *)"sudo")},
-                               {.name = (char *)"alice", .users = LIST((char *)"alice")},
-                               {.name = (char *)"rest"});
+        Policy policy = POLICY(
+                {.name = (char *)"root", .services = LIST((char *)"su"), .users = LIST((char *)"root")},
+                {.name = (char *)"staff", .services = LIST((char *)"sudo"), .groups = LIST((char *)"staff")},
+                {.name = (char *)"jobs", .services = LIST((char *)"cron", (char *)"su", (char *)"sudo")},
+                {.name = (char *)"alice", .users = LIST((char *)"alice")}, {.name = (char *)"rest"});
 
         assert_string_equal(by_service(&policy, "cron"), "jobs");
         assert_string_equal(by_service(&policy, "su"), "depends");

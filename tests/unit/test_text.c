@@ -244,6 +244,15 @@ static void test_ten_kilobytes(void **unused) {
         free(text);
 }
 
+static void test_plain_lets_backslashes_pass(void **unused) {
+        (void)unused;
+        assert_true(text_is_plain("CORP\\alice", 10));
+        assert_false(text_is_safe("CORP\\alice", 10));
+        assert_false(text_is_plain("CORP\\alice", 9));
+        assert_false(text_is_plain("CORP\\a\x1b", 10));
+        assert_false(text_is_plain("CORP\\\xff", 10));
+}
+
 static void test_group_code(void **unused) {
         (void)unused;
         static const char *const wrong[] = {"",        "1",       "48291",  "4829133",  "48291a",
@@ -293,6 +302,7 @@ int main(void) {
                 cmocka_unit_test(test_limits),
                 cmocka_unit_test(test_output_is_bounded),
                 cmocka_unit_test(test_ten_kilobytes),
+                cmocka_unit_test(test_plain_lets_backslashes_pass),
                 cmocka_unit_test(test_group_code),
                 cmocka_unit_test(test_parse_code),
         };
