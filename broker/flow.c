@@ -24,8 +24,7 @@ enum {
         /* ... but nobody can put it off for longer than this by sending more. */
         FLOW_COMMIT_DELAY_USEC = 2000,
         FLOW_LEDGER_RETRY_USEC = 5000000,
-        /* The checkpoint outside the database may lag; entries that follow each other share one write of it.
-         */
+        /* The checkpoint outside the database may lag, so that entries in a row share one write of it. */
         FLOW_SAVE_DELAY_USEC = 100000,
 };
 

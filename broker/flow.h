@@ -48,8 +48,7 @@ const char *flow_ledger_message(const Flow *flow);
 /* Records the start, so that a reader sees which requests a restart made void. */
 void flow_started(Flow *flow);
 
-/* Groups whose membership caller.c should look up: of a reviewer or auditor, and of an account that logs in.
- */
+/* Groups whose membership caller.c looks up: of a reviewer or auditor, and of an account that logs in. */
 char *const *flow_group_names(const Flow *flow);
 char *const *flow_login_groups(const Flow *flow);
 Callers *flow_callers(Flow *flow);

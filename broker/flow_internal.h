@@ -65,8 +65,7 @@ int flow_event(Flow *flow, Request *request, const RequestEvent *event, const Fl
 /* Stages the entry of a new request and holds its answer until that is durable. */
 void flow_record_created(Flow *flow, Request *request);
 
-/* Tells whoever waits for this request how it stands now; committed ones only. Afterwards it may be retired.
- */
+/* Tells whoever waits for this request how it stands now; committed ones only. It may be retired by that. */
 void flow_publish(Flow *flow, Request *request);
 
 /* Snapshots under way end without an answer: their calls are denied. */

@@ -69,8 +69,7 @@ int ledger_save_checkpoint(Ledger *ledger);
 /* The signed checkpoint and verifier key of the committed tree. */
 int ledger_checkpoint(const Ledger *ledger, char ret_note[CHECKPOINT_NOTE_MAX]);
 const char *ledger_vkey(const Ledger *ledger);
-/* Whether the ledger had entries at start, but no checkpoint beside it: nothing tells if its end is missing.
- */
+/* Whether the ledger had entries at start and no checkpoint beside it: its end may be missing unseen. */
 bool ledger_anchor_missing(const Ledger *ledger);
 uint64_t ledger_size(const Ledger *ledger);
 

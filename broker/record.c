@@ -37,7 +37,8 @@ int record_created(Ledger *ledger, const Request *request) {
 
 int record_refused(Ledger *ledger, const RecordLogin *login, const char *rule, const char *reason) {
         const LedgerField fields[] = {
-                /* clang-format off: one field a line, because their order is the format */
+                /* One field a line, because their order is part of the format. */
+                /* clang-format off */
                 FIELD_STRING("user", login->user),
                 FIELD_UINT("uid", login->uid),
                 FIELD_STRING("service", login->service),

@@ -18,9 +18,9 @@
 #include "broker/request.h"
 
 enum {
-        REGISTRY_PER_USER = 4,    /* live requests of one account name */
-        REGISTRY_PER_SOURCE = 16, /* live requests from one remote host or terminal */
-        REGISTRY_UNVERIFIED = 16, /* live requests that no privileged program vouches for */
+        REGISTRY_PER_USER = 4,     /* live requests of one account name */
+        REGISTRY_PER_SOURCE = 16,  /* live requests from one remote host or terminal */
+        REGISTRY_UNVERIFIED = 16,  /* live requests that no privileged program vouches for */
         REGISTRY_RETIRED_MAX = 64, /* decided ones that are remembered, to say how they ended */
 };
 

@@ -94,11 +94,12 @@ static bool check_root(const LedgerFile *file, const MerkleFrontier *tree, Ledge
 
         if (memcmp(root.bytes, verdict->checkpoint.root.bytes, sizeof(root.bytes)) == 0)
                 return true;
-        return blame(verdict, NULL,
-                     file->db ? "the entries agree with their stored hashes, but not with the signed checkpoint: "
-                                "they were rewritten together; which of them cannot be told from this file"
-                              : "the entries do not agree with the signed checkpoint; JSON lines hold no hash for "
-                                "each entry, so which was changed cannot be told: verify the SQLite export");
+        return blame(
+                verdict, NULL,
+                file->db ? "the entries agree with their stored hashes, but not with the signed checkpoint: "
+                           "they were rewritten together; which of them cannot be told from this file"
+                         : "the entries do not agree with the signed checkpoint; JSON lines hold no hash for "
+                           "each entry, so which was changed cannot be told: verify the SQLite export");
 }
 
 /* Walks over all entries. 1: as signed, 0: the verdict says why not, or a negative errno. */
