@@ -50,6 +50,9 @@ BENCHES      := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/b
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 SUPPORT      := $(patsubst tests/support/%.c,$(B)/tests/support/%,$(wildcard tests/support/*.c))
 
+# Manual pages are made where scdoc is installed.
+MANUALS  := $(if $(shell command -v scdoc 2>/dev/null),$(patsubst docs/%.scd,build/man/%,$(wildcard docs/*.scd)))
+
 MODULE   := $(B)/pam_peerauth.so
 PROGRAMS := $(B)/peerauth-broker $(B)/peerauthctl $(B)/peerauth-notifier
 libdir   ?= $(prefix)/lib/$(shell $(CC) -print-multiarch 2>/dev/null)
@@ -58,7 +61,7 @@ libdir   ?= $(prefix)/lib/$(shell $(CC) -print-multiarch 2>/dev/null)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(MODULE) $(PROGRAMS) compile_commands.json ## build the module, broker, notifier and peerauthctl
+all: $(MODULE) $(PROGRAMS) $(MANUALS) compile_commands.json ## build the module, broker, notifier and peerauthctl
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -127,6 +130,9 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(UNIT
 	$(call link,,$(LIBS.broker))
 $(B)/tests/support/%: $(B)/tests/support/%.o
 	$(call link,,$(call pkg,libsystemd) -lpam)
+build/man/%: docs/%.scd
+	@mkdir -p $(@D)
+	$(Q)scdoc < $< > $@
 comma := ,
 
 compile_commands.json: Makefile $(wildcard */*.c)
@@ -148,6 +154,7 @@ install: all ## install below DESTDIR (nothing is enabled: see README.md)
 	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/dbus-1/interfaces packaging/dbus/interfaces/*.xml
 	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/pam-configs packaging/pam/peerauth
 	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/doc/peerauth README.md LICENSE packaging/pam/peerauth-sshd.conf
+	$(foreach m,$(MANUALS),install -D -m 0644 -t $(DESTDIR)$(prefix)/share/man/man$(patsubst .%,%,$(suffix $(m))) $(m) &&) true
 
 clean: ## remove everything that was built
 	rm -rf build compile_commands.json

@@ -39,6 +39,12 @@ static void flow_answer_waiter(Request *request) {
                 request->waiter = reply_free(request->waiter);
                 return;
         }
+        if (request->stopped) {
+                /* An error, so that the module answers "unavailable" rather than "denied by a person". */
+                reply_prepare_error(request->waiter, SD_BUS_ERROR_FAILED, "The approval service was stopped.");
+                request->waiter = reply_free(request->waiter);
+                return;
+        }
         r = reply_begin(request->waiter, &answer);
         if (r >= 0)
                 r = sd_bus_message_append(answer, "s", verdict_to_string(request->state.verdict));
@@ -385,8 +391,10 @@ int flow_new(const FlowParts *parts, Flow **ret_flow) {
 static void flow_stop(Flow *flow) {
         const RequestEvent event = {.kind = REQUEST_EVENT_VOID, .now_usec = clock_boottime_usec()};
 
-        for (Request *q = registry_next(flow->registry, NULL); q; q = registry_next(flow->registry, q))
+        for (Request *q = registry_next(flow->registry, NULL); q; q = registry_next(flow->registry, q)) {
+                q->stopped = !verdict_is_final(q->state.verdict);
                 (void)flow_event(flow, q, &event, NULL);
+        }
         if (flow->ledger && record_broker_stopped(flow->ledger) >= 0)
                 flow_schedule_commit(flow);
         flow_commit(flow);

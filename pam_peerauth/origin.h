@@ -29,7 +29,7 @@ void origin_done(Origin *origin);
 /* Whether PAM still holds the same account name. */
 bool origin_same_user(pam_handle_t *pamh, const Origin *origin);
 
-/* Whether the login serves the review itself, which would recurse for ever: polkit asks for a password. */
+/* Whether this is no login: polkit asks somebody who is logged in, and an approval must not wait for another. */
 bool origin_is_review(pam_handle_t *pamh);
 
 /* The view that the client sends; lives as long as origin. */

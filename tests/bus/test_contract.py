@@ -62,7 +62,7 @@ def test_each_member_has_one_allow_line():
 def test_names_in_the_header():
     """common/protocol.h has the same interfaces and limits as the tests rely on."""
     header = (bus.TOP / "common/protocol.h").read_text()
-    defined = dict(re.findall(r'#define (PEERAUTH_\w+) "([^"]*)"', header))
+    defined = dict(re.findall(r'#define (PEERAUTH_\w+) +"([^"]*)"', header))
     interfaces = {value for key, value in defined.items() if key.startswith("PEERAUTH_IFACE_")}
     assert interfaces == set(packaged()) == {bus.REQUESTER, bus.REVIEWER, bus.AUDITOR}
     assert (defined["PEERAUTH_BUS_NAME"], defined["PEERAUTH_OBJECT_PATH"]) == (bus.NAME, bus.PATH)

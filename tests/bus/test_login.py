@@ -140,11 +140,13 @@ def test_cancelled_by_leaving(system):
     assert login.kinds() == ["request-created", "cancelled"]
 
 
-def test_a_broker_that_stops_denies(system):
+def test_a_broker_that_stops_is_unavailable(system):
     login = system.login()
     login.client.statistics()  # so that the broker has read the call before this one, too
     assert system.broker.stop() == 0
-    assert login.verdict() == ("denied", {"by": [], "reason": "The broker stopped."})
+    with pytest.raises(BusError) as error:
+        login.verdict()
+    assert error.value.name == bus.DBUS + ".Error.Failed"
     assert [e["kind"] for e in system.entries()][-2:] == ["decision", "broker-stopped"]
 
 

@@ -274,7 +274,7 @@ def test_help_names_every_verb(ctl):
     text = ctl.works("--help")
     for verb in ("list", "show", "approve", "deny", "watch", "status", "ledger export", "ledger verify"):
         assert f"  {verb}" in text
-        assert f"{verb} " in ctl.works(*verb.split(), "--help")
+        assert f"peerauthctl [OPTION...] {verb}" in ctl.works(*verb.split(), "--help")
 
 
 # ---- what is shown ----
