@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One look-up is three questions: the bus daemon first (uid, pid), then logind (sessions of the person)
- * beside the name service in a worker thread. Nothing is looked up for a caller whose uid is not known yet.
+ * One look-up is three questions: the bus daemon (uid, pid) and logind (which sessions there are) at the
+ * same time, then logind (the person's own) beside the name service in a worker thread. No name is looked
+ * up for a caller whose uid is not known yet.
  */
 #include "broker/caller.h"
 
@@ -265,11 +266,7 @@ static int caller_continue(CallerQuery *query, pid_t pid) {
         r = caller_start_job(query, false);
         if (r < 0 || query->want == CALLER_ACCOUNT)
                 return r;
-        r = presence_query(query->callers->bus, query->caller.person, on_presence, query, &query->presence);
-        if (r < 0)
-                return r;
-        query->open++;
-        return 0;
+        return presence_narrow(query->presence, query->caller.person);
 }
 
 static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -355,6 +352,10 @@ int caller_identify(Callers *callers, sd_bus_message *call, const CallerQuestion
         query->open = 1;
         r = bus_call(callers->bus, &query->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                      "org.freedesktop.DBus", "GetConnectionCredentials", on_credentials, query, "s", sender);
+        if (r >= 0 && query->want == CALLER_SESSIONS) {
+                r = presence_query(callers->bus, true, on_presence, query, &query->presence);
+                query->open++;
+        }
         if (r < 0)
                 caller_fail(query, r, "look-up");
         return 1;

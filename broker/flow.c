@@ -41,7 +41,8 @@ static void flow_answer_waiter(Request *request) {
         }
         if (request->stopped) {
                 /* An error, so that the module answers "unavailable" rather than "denied by a person". */
-                reply_prepare_error(request->waiter, SD_BUS_ERROR_FAILED, "The approval service was stopped.");
+                reply_prepare_error(request->waiter, SD_BUS_ERROR_FAILED,
+                                    "The approval service was stopped.");
                 request->waiter = reply_free(request->waiter);
                 return;
         }

@@ -25,7 +25,9 @@ struct PresenceQuery {
         uid_t only;
         PresenceDone done;
         void *userdata;
+        bool uid_follows; /* presence_narrow() has not been called yet */
         sd_bus_slot *slot;
+        sd_bus_message *sessions; /* the answer of ListSessions, if it came before the uid */
         PresenceAsk *asks;
         size_t n_asks, open;
         PresenceList list;
@@ -40,6 +42,7 @@ PresenceQuery *presence_query_free(PresenceQuery *query) {
         if (!query)
                 return NULL;
         sd_bus_slot_unref(query->slot);
+        sd_bus_message_unref(query->sessions);
         for (size_t i = 0; i < query->n_asks; i++)
                 sd_bus_slot_unref(query->asks[i].slot);
         free(query->asks);
@@ -163,19 +166,45 @@ static int on_sessions(sd_bus_message *m, void *userdata, sd_bus_error *ret_erro
         int r;
 
         (void)ret_error;
-        r = sd_bus_message_is_method_error(m, NULL) ? -sd_bus_message_get_errno(m) : ask_sessions(query, m);
+        r = sd_bus_message_is_method_error(m, NULL) ? -sd_bus_message_get_errno(m) : 0;
+        if (r >= 0 && query->uid_follows) {
+                query->sessions = sd_bus_message_ref(m);
+                return 0;
+        }
+        if (r >= 0)
+                r = ask_sessions(query, m);
         if (r < 0 || query->open == 0)
                 presence_finish(query, r);
         return 0;
 }
 
-int presence_query(sd_bus *bus, uid_t only, PresenceDone done, void *userdata, PresenceQuery **ret_query) {
+int presence_narrow(PresenceQuery *query, uid_t only) {
+        int r;
+
+        query->only = only;
+        query->uid_follows = false;
+        if (!query->sessions)
+                return 0;
+        r = ask_sessions(query, query->sessions);
+        if (r < 0)
+                return r;
+        if (query->open == 0)
+                presence_finish(query, 0);
+        return 0;
+}
+
+int presence_query(sd_bus *bus, bool uid_follows, PresenceDone done, void *userdata,
+                   PresenceQuery **ret_query) {
         PresenceQuery *query = calloc(1, sizeof(*query));
         int r;
 
         if (!query)
                 return -ENOMEM;
-        *query = (PresenceQuery){.bus = sd_bus_ref(bus), .only = only, .done = done, .userdata = userdata};
+        *query = (PresenceQuery){.bus = sd_bus_ref(bus),
+                                 .only = (uid_t)-1,
+                                 .uid_follows = uid_follows,
+                                 .done = done,
+                                 .userdata = userdata};
         r = bus_call(bus, &query->slot, LOGIND_NAME, LOGIND_PATH, LOGIND_MANAGER, "ListSessions", on_sessions,
                      query, "");
         if (r < 0) {

@@ -31,9 +31,16 @@ typedef struct PresenceQuery PresenceQuery;
  * after an error further answers may be on their way to it. */
 typedef void (*PresenceDone)(int r, const PresenceList *list, void *userdata);
 
-/* Asks about everybody, or about one uid unless it is (uid_t)-1. 0, and done is called later, or a
- * negative errno, and it is not. Freeing the query first cancels it. */
-int presence_query(sd_bus *bus, uid_t only, PresenceDone done, void *userdata, PresenceQuery **ret_query);
+/*
+ * Asks about everybody; or, with uid_follows, about the one uid that presence_narrow() names later, so that
+ * the first question runs while that uid is being found out. 0, and done is called later, or a negative
+ * errno, and it is not. Freeing the query first cancels it.
+ */
+int presence_query(sd_bus *bus, bool uid_follows, PresenceDone done, void *userdata,
+                   PresenceQuery **ret_query);
+
+/* 0, and done is called later or at once; or a negative errno, and it is not. Once for each query. */
+int presence_narrow(PresenceQuery *query, uid_t only);
 PresenceQuery *presence_query_free(PresenceQuery *query);
 
 /* Whether uid has a session that counts; remote ones only if allow_remote. */

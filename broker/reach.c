@@ -158,7 +158,7 @@ int reach_count(sd_bus *bus, Worker *worker, const PolicyRule *rule, uid_t reque
                          .done = done,
                          .userdata = userdata,
                          .rule = policy_rule_copy(rule)};
-        r = reach->rule ? presence_query(bus, (uid_t)-1, on_presence, reach, &reach->presence) : -ENOMEM;
+        r = reach->rule ? presence_query(bus, false, on_presence, reach, &reach->presence) : -ENOMEM;
         if (r < 0) {
                 reach_free(reach);
                 return r;

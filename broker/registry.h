@@ -39,7 +39,7 @@ typedef struct Request {
         char **decided_by;   /* names behind the decision */
         char *note, *reason; /* the deciding reviewer's note; why, for people; NULL if none */
         bool gone;           /* its owner has disconnected: nobody will fetch the verdict */
-        bool stopped;             /* the broker ends: nobody decided */
+        bool stopped;        /* the broker ends: nobody decided */
         bool failed;         /* the decision could not be recorded: nobody may learn it */
         bool uncommitted;    /* has staged ledger entries */
         Reply *created;      /* the held answer to CreateRequest, until its entry is durable */
