@@ -27,15 +27,22 @@ enum {
 
 typedef struct CallerQuery CallerQuery;
 
-/* What a worker thread looks up. It outlives a query that was cancelled. */
+/* Whose account a worker thread looks up. */
+typedef enum CallerJobKind {
+        JOB_CALLER,
+        JOB_REQUESTER, /* the account that the caller asked about */
+        JOB_PERSON,    /* the human behind root, by name only */
+        JOB_KINDS,
+} CallerJobKind;
+
+/* It outlives a query that was cancelled. */
 typedef struct CallerJob {
         CallerQuery *query; /* NULL once nobody waits for it; touched only by the loop */
-        bool for_requester; /* the account that the caller asked about, not the caller's own */
-        char *name;         /* of the requester, as it was asked for */
-        uid_t uid, person;
+        CallerJobKind kind;
+        uid_t uid;
+        char *name; /* of the requester, as root asked for it, instead of uid; else NULL */
         char **group_names;
         Account account;
-        char *person_name;
         int result;
 } CallerJob;
 
@@ -53,7 +60,7 @@ struct CallerQuery {
         unsigned open; /* answers that are still missing */
         sd_bus_slot *slot;
         PresenceQuery *presence;
-        CallerJob *jobs[2]; /* [for_requester] */
+        CallerJob *jobs[JOB_KINDS];
 };
 
 struct Callers {
@@ -72,7 +79,6 @@ static CallerJob *caller_job_free(CallerJob *job) {
         free(job->name);
         strv_free(job->group_names);
         account_done(&job->account);
-        free(job->person_name);
         free(job);
         return NULL;
 }
@@ -83,7 +89,7 @@ static CallerQuery *caller_query_free(CallerQuery *query) {
         *query->link = query->next;
         if (query->next)
                 query->next->link = query->link;
-        for (unsigned i = 0; i < 2; i++)
+        for (unsigned i = 0; i < JOB_KINDS; i++)
                 if (query->jobs[i])
                         query->jobs[i]->query = NULL;
         sd_bus_slot_unref(query->slot);
@@ -115,42 +121,36 @@ static void caller_answered(CallerQuery *query) {
 
 static void job_run(void *userdata) {
         CallerJob *job = userdata;
-        Account person = {0};
 
-        /* Root may ask about any name. Others may ask only about themselves: a name of their choice, for
-         * which the name service perhaps hangs, is never looked up for them (attacks B15, B17). */
-        if (job->for_requester && job->uid == 0) {
-                job->result = account_by_name(job->name, job->group_names, &job->account);
-                return;
-        }
-        job->result = account_by_uid(job->uid, job->group_names, &job->account);
-        if (job->result < 0 || job->for_requester || job->person == job->uid)
-                return;
-        job->result = account_by_uid(job->person, NULL, &person);
-        if (job->result >= 0)
-                job->person_name = STEAL_PTR(person.name);
-        account_done(&person);
+        job->result = job->name ? account_by_name(job->name, job->group_names, &job->account)
+                                : account_by_uid(job->uid, job->group_names, &job->account);
 }
 
-static int job_take(CallerQuery *query, CallerJob *job) {
-        Account *target = job->for_requester ? &query->caller.requester : &query->caller.account;
+static int take_text(char **target, const char *text) {
+        *target = text ? strdup(text) : NULL;
+        return *target ? 0 : -ENOENT;
+}
 
-        if (job->result < 0)
-                return job->result;
-        if (job->for_requester) {
-                if (job->uid != 0 && (!job->account.exists || strcmp(job->account.name, job->name) != 0))
-                        account_done(&job->account); /* somebody else, or nobody: not theirs to ask about */
-        } else {
-                if (!job->account.exists)
-                        return -ENOENT;
-                query->caller.person_name = job->person == job->uid ? strdup(job->account.name)
-                                                                    : STEAL_PTR(job->person_name);
-                if (!query->caller.person_name)
-                        return -ENOENT;
-        }
+/* Moves what was found into the caller. The person is known by now: jobs end in the loop. */
+static int job_take(CallerQuery *query, CallerJob *job) {
+        Caller *caller = &query->caller;
+        Account *target = job->kind == JOB_REQUESTER ? &caller->requester : &caller->account;
+        int r = job->result;
+
+        if (r < 0)
+                return r;
+        if (job->kind == JOB_PERSON)
+                return take_text(&caller->person_name, job->account.name);
+        if (job->kind == JOB_CALLER && !job->account.exists)
+                return -ENOENT;
+        if (job->kind == JOB_CALLER && caller->person == caller->uid)
+                r = take_text(&caller->person_name, job->account.name);
+        if (job->kind == JOB_REQUESTER && caller->uid != 0 &&
+            (!job->account.exists || strcmp(job->account.name, query->requester) != 0))
+                account_done(&job->account); /* somebody else, or nobody: not theirs to ask about */
         *target = job->account;
         job->account = (Account){.uid = (uid_t)-1};
-        return 0;
+        return r;
 }
 
 static void job_done(void *userdata) {
@@ -159,7 +159,7 @@ static void job_done(void *userdata) {
         int r;
 
         if (query) {
-                query->jobs[job->for_requester] = NULL;
+                query->jobs[job->kind] = NULL;
                 r = job_take(query, job);
                 if (r < 0)
                         caller_fail(query, r, "name service");
@@ -169,27 +169,29 @@ static void job_done(void *userdata) {
         caller_job_free(job);
 }
 
-static int caller_start_job(CallerQuery *query, bool for_requester) {
+/* Root may ask about any name. Others may ask only about themselves: a name of their choice, for which the
+ * name service perhaps hangs, is never looked up for them (attacks B15, B17). */
+static int caller_start_job(CallerQuery *query, CallerJobKind kind) {
+        bool by_name = kind == JOB_REQUESTER && query->caller.uid == 0;
         CallerJob *job = calloc(1, sizeof(*job));
         int r;
 
         if (!job)
                 return -ENOMEM;
         *job = (CallerJob){.query = query,
-                           .uid = query->caller.uid,
-                           .person = query->caller.person,
-                           .group_names = strv_concat(query->group_names, NULL),
-                           .for_requester = for_requester,
-                           .name = for_requester ? strdup(query->requester) : NULL,
+                           .kind = kind,
+                           .uid = kind == JOB_PERSON ? query->caller.person : query->caller.uid,
+                           .name = by_name ? strdup(query->requester) : NULL,
+                           .group_names = kind == JOB_PERSON ? NULL : strv_concat(query->group_names, NULL),
                            .account.uid = (uid_t)-1};
-        r = job->group_names && (job->name || !for_requester)
+        r = (job->group_names || kind == JOB_PERSON) && (job->name || !by_name)
                     ? worker_submit(query->callers->worker, job_run, job_done, job)
                     : -ENOMEM;
         if (r < 0) {
                 caller_job_free(job);
                 return r;
         }
-        query->jobs[for_requester] = job;
+        query->jobs[kind] = job;
         query->open++;
         return 0;
 }
@@ -247,26 +249,22 @@ static unsigned caller_open_of_uid(const Callers *callers, uid_t uid) {
         return n;
 }
 
-/* The uid is known: asks the rest. */
+/* The uid is known: asks the rest. The name service is asked first, for it runs while /proc is read. */
 static int caller_continue(CallerQuery *query, pid_t pid) {
-        int r;
+        Caller *caller = &query->caller;
+        int r = 0;
 
-        if (query->requester) {
-                r = caller_start_job(query, true);
-                if (r < 0)
-                        return r;
-        }
-        if (query->want == CALLER_UID)
-                return 0;
-        r = person_of_process(pid, query->caller.uid, &query->caller.person);
-        if (r < 0)
-                return r;
-        if (query->want == CALLER_PERSON)
-                return 0;
-        r = caller_start_job(query, false);
-        if (r < 0 || query->want == CALLER_ACCOUNT)
-                return r;
-        return presence_narrow(query->presence, query->caller.person);
+        if (query->requester)
+                r = caller_start_job(query, JOB_REQUESTER);
+        if (r >= 0 && query->want >= CALLER_ACCOUNT)
+                r = caller_start_job(query, JOB_CALLER);
+        if (r >= 0 && query->want >= CALLER_PERSON)
+                r = person_of_process(pid, caller->uid, &caller->person);
+        if (r >= 0 && query->want >= CALLER_ACCOUNT && caller->person != caller->uid)
+                r = caller_start_job(query, JOB_PERSON);
+        if (r >= 0 && query->want >= CALLER_SESSIONS)
+                r = presence_narrow(query->presence, caller->person);
+        return r;
 }
 
 static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
