@@ -16,6 +16,7 @@ from jeepney import DBusAddress, HeaderFields, MatchRule, MessageType, new_metho
 from jeepney.io.blocking import open_dbus_connection
 
 BUILD = os.environ["PEERAUTH_BUILD"]
+PROGRAMS = os.environ["PEERAUTH_PROGRAMS"]
 WORK = os.environ["PEERAUTH_WORK"]
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -236,7 +237,7 @@ class System:
         with open(os.path.join(conf, "etc", "peerauth.conf"), "w", encoding="ascii") as file:
             file.write(RULES)
         self.broker = self._start(
-            "broker", [f"{BUILD}/peerauth-broker", f"--conf-dir={conf}/etc", f"--vendor-dir={conf}/vendor",
+            "broker", [f"{PROGRAMS}/peerauth-broker", f"--conf-dir={conf}/etc", f"--vendor-dir={conf}/vendor",
                        f"--state-dir={state}"], user="peerauth",
             DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={self.socket}")
         until(lambda: self.owner(BROKER), what="the broker\n" + self.broker.output())
@@ -386,7 +387,7 @@ class Desktop:
 
     def start_notifier(self, *options, follow=True):
         self.notifier = self._start(
-            "notifier", [f"{BUILD}/peerauth-notifier", f"--bus=unix:path={self.system.socket}", *options],
+            "notifier", [f"{PROGRAMS}/peerauth-notifier", f"--bus=unix:path={self.system.socket}", *options],
             ASAN_OPTIONS="detect_leaks=1",
             G_SLICE="always-malloc")
         before = self.notifier.output().count("following the broker")

@@ -10,7 +10,7 @@ import unicodedata
 import pytest
 from jeepney import DBusAddress, HeaderFields, new_signal
 
-from desktop import BROKER, BUILD, PATH, Process, call, until
+from desktop import BROKER, BUILD, PATH, PROGRAMS, Process, call, until
 
 SANITIZED = "asan" in BUILD or "tsan" in BUILD
 WITHDRAWN_WITHIN = 1.0  # seconds
@@ -408,13 +408,13 @@ def test_forged_signals_change_nothing(desk):
 
 
 def test_second_notifier_steps_back(desk):
-    second = desk._start("second", [f"{BUILD}/peerauth-notifier", f"--bus=unix:path={desk.system.socket}"])
+    second = desk._start("second", [f"{PROGRAMS}/peerauth-notifier", f"--bus=unix:path={desk.system.socket}"])
     assert second.popen.wait(10) == 0
     assert "another notifier serves this session already" in second.output()
 
 
 def test_no_session_bus():
-    process = Process("no-session", [f"{BUILD}/peerauth-notifier"], "bob",
+    process = Process("no-session", [f"{PROGRAMS}/peerauth-notifier"], "bob",
                       DBUS_SESSION_BUS_ADDRESS="unix:path=/nonexistent/bus")
     assert process.popen.wait(10) == 1
     assert "start this program from a desktop session" in process.output()
@@ -422,6 +422,6 @@ def test_no_session_bus():
 
 @pytest.mark.parametrize("argument", ["--unknown", "extra", "--later=0", "--later=x", "--later=-1", "--later=601"])
 def test_misuse_is_exit_status_2(argument):
-    result = subprocess.run([f"{BUILD}/peerauth-notifier", argument], capture_output=True, text=True, check=False)
+    result = subprocess.run([f"{PROGRAMS}/peerauth-notifier", argument], capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "Usage: peerauth-notifier" in result.stderr
