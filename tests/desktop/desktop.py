@@ -375,7 +375,7 @@ class Desktop:
         return call(self.connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
                     "NameHasOwner", "s", "org.freedesktop.Notifications")[0]
 
-    def start_dunst(self, config=os.path.join(HERE, "dunstrc")):
+    def start_dunst(self, config=os.path.join(PROGRAMS, "dunstrc")):
         self.dunst = self._start("dunst", ["dunst", "-conf", config])
         until(self.has_server, what="dunst")
 
