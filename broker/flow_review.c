@@ -6,8 +6,6 @@
  * earlier call said.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "broker/flow_internal.h"
 #include "common/clock.h"

@@ -6,10 +6,10 @@
  */
 #pragma once
 
+#include <systemd/sd-bus.h>
+
 #include "broker/policy.h"
 #include "broker/worker.h"
-
-#include <systemd/sd-bus.h>
 
 typedef struct Reach Reach;
 
