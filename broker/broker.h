@@ -2,7 +2,7 @@
 /* Puts the parts together and runs them until a signal ends the broker. */
 #pragma once
 
-#include "broker/policy_load.h"
+#include "common/policy_load.h"
 
 typedef struct BrokerOptions {
         PolicyDirs policy_dirs;

@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include "broker/account.h"
+#include "common/account.h"
 #include "broker/reply.h"
 #include "broker/worker.h"
 

@@ -18,7 +18,7 @@
 
 #include "broker/caller.h"
 #include "broker/ledger.h"
-#include "broker/policy.h"
+#include "common/policy.h"
 #include "broker/registry.h"
 #include "broker/worker.h"
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "broker/account.h"
+#include "common/account.h"
 #include "broker/bus.h"
 #include "broker/presence.h"
 #include "common/cleanup.h"

@@ -8,7 +8,7 @@
 
 #include <systemd/sd-bus.h>
 
-#include "broker/policy.h"
+#include "common/policy.h"
 #include "broker/worker.h"
 
 typedef struct Reach Reach;

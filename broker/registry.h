@@ -13,7 +13,7 @@
 #include <systemd/sd-event.h>
 
 #include "broker/code.h"
-#include "broker/policy.h"
+#include "common/policy.h"
 #include "broker/reply.h"
 #include "broker/request.h"
 

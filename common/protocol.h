@@ -91,6 +91,7 @@ enum {
         PEERAUTH_ENTRIES_PAGE = 256, /* entries in one ReadEntries answer */
         PEERAUTH_PENDING_MAX = 64,   /* dbus-daemon gives uid 0 256 connections */
         PEERAUTH_WRONG_CODES_MAX = 3,
+        PEERAUTH_APPROVALS_MAX = 32, /* that a rule may ask for */
         PEERAUTH_USER_MAX = 256, /* bytes, as every length below; sysconf(LOGIN_NAME_MAX) */
         PEERAUTH_SERVICE_MAX = 64,
         PEERAUTH_TTY_MAX = 64,

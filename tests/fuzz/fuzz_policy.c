@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/policy_load_file.h"
+#include "common/policy_load_file.h"
 #include "broker/request.h"
 #include "tests/fuzz/fuzz.h"
 

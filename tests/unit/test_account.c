@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/account.h"
+#include "common/account.h"
 #include "common/strv.h"
 
 #define EXPORT __attribute__((visibility("default")))

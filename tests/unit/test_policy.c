@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/policy.h"
+#include "common/policy.h"
 #include "common/strv.h"
 
 #define LIST(...) ((char *[]){__VA_ARGS__, NULL})

@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "broker/policy_load.h"
+#include "common/policy_load.h"
 
 /* Two folders below a new one; the working directory is there, so every path is short. */
 static const PolicyDirs dirs = {.vendor = "vendor", .etc = "etc"};

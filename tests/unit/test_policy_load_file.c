@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/policy_load.h"
-#include "broker/policy_load_file.h"
+#include "common/policy_load.h"
+#include "common/policy_load_file.h"
 #include "common/strv.h"
 
 #define REQUIRE "Action=require\nReviewers=peers:2\n"

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The levels of the policy, and how a higher one stands over a lower one. See policy_load.h. */
-#include "broker/policy_load.h"
+#include "common/policy_load.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/policy_key.h"
-#include "broker/policy_load_file.h"
-#include "broker/policy_load_open.h"
-#include "broker/policy_scan.h"
+#include "common/policy_key.h"
+#include "common/policy_load_file.h"
+#include "common/policy_load_open.h"
+#include "common/policy_scan.h"
 #include "common/cleanup.h"
 #include "common/strv.h"
 

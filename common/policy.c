@@ -4,7 +4,7 @@
  *
  * Names are compared byte by byte: whoever asks has already made them canonical (attack A7).
  */
-#include "broker/policy.h"
+#include "common/policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>

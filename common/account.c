@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* getpwnam_r and friends with growing buffers; all of it is thread-safe. */
-#include "broker/account.h"
+#include "common/account.h"
 
 #include <errno.h>
 #include <grp.h>

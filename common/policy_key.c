@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The table of keys. A new key is a row, a parser of three lines and a paragraph of the manual page. */
-#include "broker/policy_key.h"
+#include "common/policy_key.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/policy_value.h"
-#include "broker/request.h"
+#include "common/policy_value.h"
 #include "common/cleanup.h"
 #include "common/protocol.h"
 #include "common/text.h"
@@ -49,7 +48,7 @@ static int parse_action(PolicyRule *rule, const char *value, char **ret_problem)
 }
 
 static int parse_reviewers(PolicyRule *rule, const char *value, char **ret_problem) {
-        return policy_value_threshold(value, REQUEST_VOTERS_MAX, &rule->reviewers_group,
+        return policy_value_threshold(value, PEERAUTH_APPROVALS_MAX, &rule->reviewers_group,
                                       &rule->reviewers_needed, ret_problem);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The values of the policy, each with the message that its author needs. See policy_value.h. */
-#include "broker/policy_value.h"
+#include "common/policy_value.h"
 
 #include <errno.h>
 #include <stdarg.h>

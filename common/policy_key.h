@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "broker/policy.h"
+#include "common/policy.h"
 
 /* A rule while its keys come in, zero-initialised. */
 typedef struct PolicyDraft {

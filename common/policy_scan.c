@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The strict grammar of a policy file. See policy_scan.h for what it keeps away from libeconf. */
-#include "broker/policy_scan.h"
+#include "common/policy_scan.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/policy_value.h"
+#include "common/policy_value.h"
 #include "common/cleanup.h"
 #include "common/text.h"
 

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "broker/policy.h"
+#include "common/policy.h"
 
 typedef struct PolicyDirs {
         const char *vendor; /* "/usr/lib/peerauth" */

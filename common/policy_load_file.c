@@ -8,7 +8,7 @@
  * MUST 2: a file counts only if libeconf and the scan understand it alike; a libeconf that reads a line in
  *         another way refuses the file instead of changing a rule.
  */
-#include "broker/policy_load_file.h"
+#include "common/policy_load_file.h"
 
 #include <errno.h>
 #include <libeconf.h>
@@ -17,9 +17,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "broker/policy_key.h"
-#include "broker/policy_load_open.h"
-#include "broker/policy_scan.h"
+#include "common/policy_key.h"
+#include "common/policy_load_open.h"
+#include "common/policy_scan.h"
 #include "common/cleanup.h"
 
 enum { SECTION_MAX = POLICY_RULE_NAME_MAX + 8 };

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "broker/policy.h"
+#include "common/policy.h"
 
 typedef struct PolicyRules {
         PolicyRule *rules;

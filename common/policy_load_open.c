@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Files that only root could have written (attack A3). See policy_load_open.h. */
-#include "broker/policy_load_open.h"
+#include "common/policy_load_open.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "broker/policy_scan.h"
+#include "common/policy_scan.h"
 #include "common/cleanup.h"
 #include "common/text.h"
 
