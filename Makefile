@@ -34,9 +34,10 @@ ALL_LDFLAGS = -Wl,-z,relro,-z,now,--as-needed,--gc-sections $(LDFLAGS.$(VARIANT)
 pkg = $(shell pkg-config --cflags --libs $(1) 2>/dev/null)
 LIBS.module   = -lpam $(call pkg,libsystemd)
 LIBS.broker   = $(call pkg,libsystemd sqlite3 libsodium libeconf) -pthread
-LIBS.cli      = $(call pkg,libsystemd sqlite3 libsodium jansson smartcols)
+LIBS.cli      = $(call pkg,libsystemd sqlite3 libsodium libeconf jansson smartcols)
 LIBS.notifier = $(call pkg,libsystemd libnotify)
 
+comma := ,
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 # An archive, so that each program takes from common/ only what it calls.
 COMMON       := $(B)/common.a
@@ -48,6 +49,7 @@ UNIT_OBJ     := $(filter-out %/main.o,$(call objects,broker)) $(COMMON)
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 BENCHES      := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+MODEL        := $(B)/tests/model/driver
 SUPPORT      := $(patsubst tests/support/%.c,$(B)/tests/support/%,$(wildcard tests/support/*.c))
 
 # Manual pages are made where scdoc is installed.
@@ -57,7 +59,7 @@ MODULE   := $(B)/pam_peerauth.so
 PROGRAMS := $(B)/peerauth-broker $(B)/peerauthctl $(B)/peerauth-notifier
 libdir   ?= $(prefix)/lib/$(shell $(CC) -print-multiarch 2>/dev/null)
 
-.PHONY: all help deps check check-quick demo play bench install clean format test-programs FORCE
+.PHONY: all help deps check check-quick coverage demo play bench install clean format test-programs unit-tests FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -92,7 +94,11 @@ bench: ## speed and memory, as ratios to a floor measured in the same run
 	$(Q)$(MAKE) --no-print-directory all test-programs
 	@tests/bench/run
 
-test-programs: $(UNIT_TESTS) $(BENCHES) $(FUZZERS) $(SUPPORT)
+coverage: ## how much of the pure files the unit tests walk; fails unless it is all of those that decide
+	@tests/support/coverage
+
+test-programs: $(UNIT_TESTS) $(BENCHES) $(FUZZERS) $(SUPPORT) $(MODEL)
+unit-tests: $(UNIT_TESTS)
 
 # A change of compiler or flags rebuilds everything below build/<variant>.
 $(B)/flags: FORCE
@@ -121,8 +127,14 @@ $(B)/peerauthctl: $(CLI_OBJ)
 	$(call link,-pie,$(LIBS.cli))
 $(B)/peerauth-notifier: $(NOTIFIER_OBJ)
 	$(call link,-pie,$(LIBS.notifier))
+# Tests that make allocations fail: tests/unit/failing_alloc.h.
+WRAP_ALLOC := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup strndup asprintf vasprintf \
+        __asprintf_chk __vasprintf_chk)
+LINK.test_policy_rule := $(WRAP_ALLOC)
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_OBJ)
-	$(call link,,$(LIBS.broker) -lcmocka -lm)
+	$(call link,$(LINK.$(@F)),$(LIBS.broker) -lcmocka -lm)
+$(MODEL): $(B)/tests/model/driver.o $(B)/broker/request.o $(COMMON)
+	$(call link,,$(LIBS.broker))
 $(B)/tests/bench/bench_% $(B)/tests/support/%: ALL_CFLAGS += -fno-sanitize=all
 $(B)/tests/bench/bench_%: $(B)/tests/bench/bench_%.o $(B)/tests/bench/floor.o $(UNIT_OBJ)
 	$(call link,,$(LIBS.broker) -lpam)
@@ -133,7 +145,6 @@ $(B)/tests/support/%: $(B)/tests/support/%.o
 build/man/%: docs/%.scd
 	@mkdir -p $(@D)
 	$(Q)scdoc < $< > $@
-comma := ,
 
 compile_commands.json: Makefile $(wildcard */*.c)
 	@{ echo '['; s=; for f in $(wildcard */*.c); do printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$s" \
@@ -152,8 +163,11 @@ install: all ## install below DESTDIR (nothing is enabled: see README.md)
 	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/dbus-1/system.d packaging/dbus/org.peerauth.PeerAuth1.conf
 	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/dbus-1/system-services packaging/dbus/org.peerauth.PeerAuth1.service
 	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/dbus-1/interfaces packaging/dbus/interfaces/*.xml
-	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/pam-configs packaging/pam/peerauth
-	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/doc/peerauth README.md LICENSE packaging/pam/peerauth-sshd.conf
+	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/pam-configs packaging/pam/peerauth packaging/pam/peerauth-session
+	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/polkit-1/actions packaging/polkit/org.peerauth.peerauth1.policy
+	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/doc/peerauth README.md LICENSE packaging/pam/peerauth-sshd.conf \
+	 packaging/polkit/50-peerauth-reauthenticate.rules.example
+	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/doc/peerauth/policies docs/policies/*.conf
 	$(foreach m,$(MANUALS),install -D -m 0644 -t $(DESTDIR)$(prefix)/share/man/man$(patsubst .%,%,$(suffix $(m))) $(m) &&) true
 
 clean: ## remove everything that was built

@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-id128.h>
 
+#include "broker/bus_admin.h"
 #include "broker/bus_auditor.h"
 #include "broker/bus_requester.h"
 #include "broker/bus_reviewer.h"
@@ -57,18 +58,22 @@ static void broker_load_policy(Broker *broker) {
                 log_error("the policy was refused: %s", message ? message : strerror(-r));
                 flow_set_policy(broker->flow, NULL, message ? message : strerror(-r));
         } else {
-                log_info("policy with %zu rules in force", policy->n_rules);
+                log_info("policy %.12s with %zu rules in force", policy->hash, policy->n_rules);
                 flow_set_policy(broker->flow, policy, NULL);
         }
         free(message);
 }
 
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
-        (void)source;
-        (void)si;
+static void broker_reload(void *userdata) {
         (void)sd_notify(0, "RELOADING=1");
         broker_load_policy(userdata);
         (void)sd_notify(0, "READY=1");
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        (void)source;
+        (void)si;
+        broker_reload(userdata);
         return 0;
 }
 
@@ -114,6 +119,8 @@ static int broker_offer(Broker *broker) {
                 r = bus_reviewer_add(broker->bus, broker->flow);
         if (r >= 0)
                 r = bus_auditor_add(broker->bus, broker->flow);
+        if (r >= 0)
+                r = bus_admin_add(broker->bus, broker->flow);
         /* Last: whoever sees the name finds everything behind it. No replacement: a second broker fails. */
         if (r >= 0)
                 r = sd_bus_request_name(broker->bus, PEERAUTH_BUS_NAME, 0);
@@ -145,7 +152,9 @@ static int broker_start(Broker *broker) {
                             .bus = broker->bus,
                             .worker = broker->worker,
                             .state_dir = broker->options->state_dir,
-                            .origin = broker->origin};
+                            .origin = broker->origin,
+                            .reload = broker_reload,
+                            .reload_userdata = broker};
         r = flow_new(&parts, &broker->flow);
         if (r < 0)
                 return r;

@@ -57,6 +57,27 @@ int bus_dict_skip(sd_bus_message *m, const char *type) {
         return r < 0 ? r : bus_dict_exit(m);
 }
 
+int bus_dict_read(sd_bus_message *m, unsigned max, BusDictTake take, void *target, sd_bus_error *error) {
+        const char *key, *type;
+        unsigned n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = bus_dict_next(m, &key, &type)) > 0) {
+                /* A message of 32 MiB may hold a million of them. */
+                if (++n > max)
+                        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Too many keys.");
+                r = take(m, key, type, target, error);
+                if (r >= 0)
+                        r = bus_dict_exit(m);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
 static int dict_open_entry(sd_bus_message *m, const char *key, const char *type) {
         int r;
 

@@ -28,6 +28,12 @@ int bus_dict_exit(sd_bus_message *m);
 /* Skips the value instead. */
 int bus_dict_skip(sd_bus_message *m, const char *type);
 
+/* Reads a whole a{sv} that strangers send, of at most max entries: take reads each value, and refuses what it
+ * does not know. 0 or a negative errno, also through error (which may be NULL). */
+typedef int (*BusDictTake)(sd_bus_message *m, const char *key, const char *type, void *target,
+                           sd_bus_error *error);
+int bus_dict_read(sd_bus_message *m, unsigned max, BusDictTake take, void *target, sd_bus_error *error);
+
 /* Adds one entry to the a{sv} that is open; a NULL string adds nothing. */
 int bus_dict_add_string(sd_bus_message *m, const char *key, const char *value);
 int bus_dict_add(sd_bus_message *m, const char *key, const char *type, ...);

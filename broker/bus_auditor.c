@@ -144,6 +144,7 @@ static int append_statistics(sd_bus_message *m, const FlowStatistics *s, FlowRol
             (r = bus_dict_add(m, PEERAUTH_KEY_SUBSCRIBERS, "u", (uint32_t)s->subscribers)) < 0 ||
             (r = bus_dict_add(m, PEERAUTH_KEY_STARTED, "t", s->started_usec)) < 0 ||
             (r = bus_dict_add(m, PEERAUTH_KEY_POLICY_VALID, "b", (int)s->policy_valid)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_POLICY_HASH, s->policy_hash)) < 0 ||
             (r = bus_dict_add_string(m, PEERAUTH_KEY_POLICY_MESSAGE, s->policy_message)) < 0 ||
             (r = bus_dict_add_string(m, PEERAUTH_KEY_LEDGER_MESSAGE, s->ledger_message)) < 0 ||
             (r = bus_dict_add_string(m, PEERAUTH_KEY_VERSION, PEERAUTH_VERSION)) < 0 ||

@@ -24,30 +24,56 @@ static const LoginKey login_keys[] = {
         {PEERAUTH_KEY_TTY, offsetof(FlowLogin, tty), PEERAUTH_TTY_MAX},
         {PEERAUTH_KEY_RHOST, offsetof(FlowLogin, rhost), PEERAUTH_RHOST_MAX},
         {PEERAUTH_KEY_RUSER, offsetof(FlowLogin, ruser), PEERAUTH_USER_MAX},
+        {PEERAUTH_KEY_REASON, offsetof(FlowLogin, reason), PEERAUTH_REASON_MAX},
 };
 
-enum { LOGIN_KEYS_MAX = sizeof(login_keys) / sizeof(login_keys[0]) + 1 };
+enum { LOGIN_KEYS_MAX = sizeof(login_keys) / sizeof(login_keys[0]) + 3 };
 
-static int read_login_value(sd_bus_message *m, const char *key, const char *type, FlowLogin *login,
-                            sd_bus_error *error) {
+static int take_login_text(sd_bus_message *m, const LoginKey *row, FlowLogin *login, sd_bus_error *error) {
         const char *text;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &text);
+        if (r < 0)
+                return r;
+        if (strlen(text) > row->max)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "'%s' is longer than %zu bytes.",
+                                         row->key, row->max);
+        *(const char **)((char *)login + row->offset) = text;
+        return 0;
+}
+
+static int take_stage(sd_bus_message *m, FlowLogin *login, sd_bus_error *error) {
+        const char *stage;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &stage);
+        if (r < 0)
+                return r;
+        login->account_stage = strcmp(stage, PEERAUTH_STAGE_ACCOUNT) == 0;
+        if (!login->account_stage && strcmp(stage, PEERAUTH_STAGE_AUTH) != 0)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "'%s' is '%s' or '%s'.",
+                                         PEERAUTH_KEY_STAGE, PEERAUTH_STAGE_AUTH, PEERAUTH_STAGE_ACCOUNT);
+        return 0;
+}
+
+static int take_login_value(sd_bus_message *m, const char *key, const char *type, void *target,
+                            sd_bus_error *error) {
+        FlowLogin *login = target;
+        int flag, r;
 
         if (strcmp(key, PEERAUTH_KEY_TIME_LEFT) == 0 && strcmp(type, "t") == 0)
                 return sd_bus_message_read(m, "t", &login->time_left_usec);
-        for (size_t i = 0; i < sizeof(login_keys) / sizeof(login_keys[0]); i++) {
-                int r;
-
-                if (strcmp(key, login_keys[i].key) != 0 || strcmp(type, "s") != 0)
-                        continue;
-                r = sd_bus_message_read(m, "s", &text);
-                if (r < 0)
-                        return r;
-                if (strlen(text) > login_keys[i].max)
-                        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
-                                                 "'%s' is longer than %zu bytes.", key, login_keys[i].max);
-                *(const char **)((char *)login + login_keys[i].offset) = text;
-                return 0;
+        if (strcmp(key, PEERAUTH_KEY_STAGE) == 0 && strcmp(type, "s") == 0)
+                return take_stage(m, login, error);
+        if (strcmp(key, PEERAUTH_KEY_CAN_ASK) == 0 && strcmp(type, "b") == 0) {
+                r = sd_bus_message_read(m, "b", &flag);
+                login->can_ask = r >= 0 && flag;
+                return r;
         }
+        for (size_t i = 0; i < sizeof(login_keys) / sizeof(login_keys[0]); i++)
+                if (strcmp(key, login_keys[i].key) == 0 && strcmp(type, "s") == 0)
+                        return take_login_text(m, &login_keys[i], login, error);
         /* Nobody may believe that a uid or pid passed as an argument means anything (attack B4). */
         return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Unknown key or wrong type: '%.64s' (%s).",
                                  key, type);
@@ -55,25 +81,11 @@ static int read_login_value(sd_bus_message *m, const char *key, const char *type
 
 static int read_login(sd_bus_message *m, FlowLogin *ret_login, sd_bus_error *error) {
         FlowLogin login = {0};
-        const char *key, *type;
-        unsigned n = 0;
         int r;
 
         r = sd_bus_message_rewind(m, true);
         if (r >= 0)
-                r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        while ((r = bus_dict_next(m, &key, &type)) > 0) {
-                /* A message of 32 MiB may hold a million of them. */
-                if (++n > LOGIN_KEYS_MAX)
-                        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Too many keys.");
-                r = read_login_value(m, key, type, &login, error);
-                if (r >= 0)
-                        r = bus_dict_exit(m);
-                if (r < 0)
-                        return r;
-        }
+                r = bus_dict_read(m, LOGIN_KEYS_MAX, take_login_value, &login, error);
         if (r < 0)
                 return r;
         if (!login.user || !*login.user || !login.service || !*login.service)
@@ -143,6 +155,49 @@ static int method_cancel_request(sd_bus_message *m, void *userdata, sd_bus_error
         return handle_own_request(m, userdata, flow_cancel);
 }
 
+/* ---- sessions ---- */
+
+static void on_session(Reply *reply, const Caller *caller, void *userdata,
+                       void (*act)(Flow *, Reply *, const Caller *, const char *)) {
+        const char *session;
+
+        if (sd_bus_message_rewind(reply_call(reply), true) < 0 ||
+            sd_bus_message_read(reply_call(reply), "s", &session) < 0)
+                reply_free(reply);
+        else
+                act(userdata, reply, caller, session);
+}
+
+static void on_session_opened(Reply *reply, const Caller *caller, void *userdata) {
+        on_session(reply, caller, userdata, flow_session_opened);
+}
+
+static void on_session_closed(Reply *reply, const Caller *caller, void *userdata) {
+        on_session(reply, caller, userdata, flow_session_closed);
+}
+
+static int identify_session(sd_bus_message *m, Flow *flow, CallerDone done, sd_bus_error *error) {
+        const char *session;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &session);
+        if (r < 0)
+                return r;
+        if (session[0] == '\0' || strlen(session) >= PRESENCE_ID_SIZE)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "This is no session id of logind.");
+        return caller_identify(flow_callers(flow), m,
+                               &(CallerQuestion){.want = CALLER_UID, .done = done, .userdata = flow});
+}
+
+static int method_session_opened(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return identify_session(m, userdata, on_session_opened, error);
+}
+
+static int method_session_closed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return identify_session(m, userdata, on_session_closed, error);
+}
+
 static const sd_bus_vtable requester_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("CreateRequest", SD_BUS_ARGS("a{sv}", request),
@@ -153,6 +208,10 @@ static const sd_bus_vtable requester_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CancelRequest", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT,
                                 method_cancel_request, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SessionOpened", SD_BUS_ARGS("s", session), SD_BUS_NO_RESULT,
+                                method_session_opened, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SessionClosed", SD_BUS_ARGS("s", session), SD_BUS_NO_RESULT,
+                                method_session_closed, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 

@@ -16,16 +16,13 @@ static int identify(sd_bus_message *m, Flow *flow, CallerWant want, CallerDone d
 }
 
 /* An a{sv} for later additions: a key that this broker does not know is refused, not ignored. */
-static int read_no_options(sd_bus_message *m) {
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_at_end(m, false);
-        if (r < 0)
-                return r;
-        return r == 0 ? -EINVAL : sd_bus_message_exit_container(m);
+static int take_no_option(sd_bus_message *m, const char *key, const char *type, void *target,
+                          sd_bus_error *error) {
+        (void)m;
+        (void)type;
+        (void)target;
+        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "No options are known; '%.64s' is not.",
+                                 key);
 }
 
 /* No look-up, and no room, for what cannot be an id. */
@@ -37,16 +34,21 @@ static int check_id(const char *id, sd_bus_error *error) {
 
 /* ---- what a reviewer sees ---- */
 
-static int append_request(sd_bus_message *m, const Request *request, const Caller *caller, bool with_code) {
-        const char *error, *why_not = flow_why_not(caller, request, &error);
-        _cleanup_free_ char *reviewers = policy_rule_reviewers_text(request->rule);
-        const char *code_mode = request->rule->code == CODE_COMPARE ? PEERAUTH_CODE_COMPARE
-                                                                    : PEERAUTH_CODE_ENTER;
+static const char *text_mode_name(PolicyTextMode mode) {
+        static const char *const names[] = {
+                [POLICY_TEXT_OFF] = PEERAUTH_TEXT_OFF,
+                [POLICY_TEXT_OPTIONAL] = PEERAUTH_TEXT_OPTIONAL,
+                [POLICY_TEXT_REQUIRED] = PEERAUTH_TEXT_REQUIRED,
+                [POLICY_TEXT_PATTERN] = PEERAUTH_TEXT_PATTERN,
+        };
+
+        return names[mode];
+}
+
+/* The login, as it came. */
+static int append_facts(sd_bus_message *m, const Request *request) {
         int r;
 
-        r = sd_bus_message_open_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
         if ((r = bus_dict_add_string(m, PEERAUTH_KEY_ID, request->id)) < 0 ||
             (r = bus_dict_add_string(m, PEERAUTH_KEY_USER, request->user)) < 0 ||
             (r = bus_dict_add(m, PEERAUTH_KEY_UID, "u", (uint32_t)request->state.requester)) < 0 ||
@@ -54,49 +56,76 @@ static int append_request(sd_bus_message *m, const Request *request, const Calle
             (r = bus_dict_add_string(m, PEERAUTH_KEY_TTY, request->tty)) < 0 ||
             (r = bus_dict_add_string(m, PEERAUTH_KEY_RHOST, request->rhost)) < 0 ||
             (r = bus_dict_add_string(m, PEERAUTH_KEY_RUSER, request->ruser)) < 0 ||
-            (r = bus_dict_add_string(m, PEERAUTH_KEY_STATE, verdict_to_string(request->state.verdict))) < 0 ||
-            (r = bus_dict_add(m, PEERAUTH_KEY_CREATED, "t", request->created_usec)) < 0 ||
-            (r = bus_dict_add(m, PEERAUTH_KEY_DEADLINE, "t", request->state.deadline_usec)) < 0 ||
-            (r = bus_dict_add_string(m, PEERAUTH_KEY_RULE, request->rule->name)) < 0 ||
-            (r = bus_dict_add_string(m, PEERAUTH_KEY_REVIEWERS, reviewers)) < 0 ||
-            (r = bus_dict_add(m, PEERAUTH_KEY_NEEDED, "u", (uint32_t)request->state.terms.needed)) < 0 ||
-            (r = bus_dict_add(m, PEERAUTH_KEY_APPROVALS, "u", (uint32_t)strv_length(request->voters))) < 0 ||
-            (r = bus_dict_add_strings(m, PEERAUTH_KEY_VOTERS, request->voters)) < 0 ||
-            (r = bus_dict_add_string(m, PEERAUTH_KEY_CODE_MODE, code_mode)) < 0 ||
-            (r = bus_dict_add(m, PEERAUTH_KEY_VERIFIED, "b", (int)request->verified)) < 0 ||
-            (r = bus_dict_add(m, PEERAUTH_KEY_CAN_DECIDE, "b", (int)!why_not)) < 0 ||
-            (r = bus_dict_add_string(m, PEERAUTH_KEY_WHY_NOT, why_not)) < 0)
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_REASON, request->stated_reason)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_VERIFIED, "b", (int)request->verified)) < 0)
                 return r;
+        return bus_dict_add(m, PEERAUTH_KEY_CREATED, "t", request->created_usec);
+}
+
+/* What the rule asks for, and how far the request has come. */
+static int append_progress(sd_bus_message *m, const Request *request) {
+        const RequestState *state = &request->state;
+        const PolicyRule *rule = request->rule;
+        _cleanup_free_ char *reviewers = policy_reviewers_text(rule, state->escalated);
+        _cleanup_strv_ char **voters = registry_voters(request, true);
+        unsigned needed = quorum_size(&rule->quorum, state->escalated);
+        int r;
+
+        if ((r = bus_dict_add_string(m, PEERAUTH_KEY_STATE, verdict_to_string(state->verdict))) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_DEADLINE, "t", state->deadline_usec)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_RULE, rule->name)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_REVIEWERS, reviewers)) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_NEEDED, "u", (uint32_t)(needed == QUORUM_NEVER ? 0 : needed))) <
+                    0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_APPROVALS, "u", (uint32_t)request_approvals(state))) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_DENIALS, "u", (uint32_t)request_denials(state))) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_MISSING, "u", (uint32_t)request_missing(state))) < 0 ||
+            (r = bus_dict_add(m, PEERAUTH_KEY_ESCALATED, "b", (int)state->escalated)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_CODE_MODE,
+                                     rule->code == CODE_COMPARE ? PEERAUTH_CODE_COMPARE
+                                                                : PEERAUTH_CODE_ENTER)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_NOTE_MODE, text_mode_name(rule->note.mode))) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_NOTE_PATTERN, rule->note.pattern)) < 0)
+                return r;
+        return bus_dict_add_strings(m, PEERAUTH_KEY_VOTERS, voters);
+}
+
+static int append_request(sd_bus_message *m, const Flow *flow, const Request *request, const Caller *caller,
+                          bool with_code) {
+        const char *error, *why_not = flow_why_not(flow, caller, request, &error);
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0)
+                r = append_facts(m, request);
+        if (r >= 0)
+                r = append_progress(m, request);
+        if (r >= 0)
+                r = bus_dict_add(m, PEERAUTH_KEY_SELF, "b", (int)flow_is_own(caller, request));
+        if (r >= 0)
+                r = bus_dict_add(m, PEERAUTH_KEY_CAN_DECIDE, "b", (int)!why_not);
+        if (r >= 0)
+                r = bus_dict_add_string(m, PEERAUTH_KEY_WHY_NOT, why_not);
         /* Under Code=compare, and only for somebody who may decide. */
-        if (with_code && !why_not)
+        if (r >= 0 && with_code && !why_not)
                 r = bus_dict_add_string(m, PEERAUTH_KEY_CODE, registry_digits(request));
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int read_list_filter(sd_bus_message *m, uint32_t *ret_offset) {
-        const char *key, *type;
-        uint32_t offset = 0;
-        unsigned seen = 0;
+static int take_list_filter(sd_bus_message *m, const char *key, const char *type, void *target,
+                            sd_bus_error *error) {
+        if (strcmp(key, PEERAUTH_KEY_OFFSET) == 0 && strcmp(type, "u") == 0)
+                return sd_bus_message_read(m, "u", target);
+        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "The only filter is '%s' (u).",
+                                 PEERAUTH_KEY_OFFSET);
+}
+
+static int read_list_filter(sd_bus_message *m, uint32_t *ret_offset, sd_bus_error *error) {
         int r;
 
+        *ret_offset = 0;
         r = sd_bus_message_rewind(m, true);
-        if (r >= 0)
-                r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        while ((r = bus_dict_next(m, &key, &type)) > 0) {
-                /* Once: a message of 32 MiB may hold a million of them. */
-                if (seen++ || strcmp(key, PEERAUTH_KEY_OFFSET) != 0 || strcmp(type, "u") != 0)
-                        return -EINVAL;
-                r = sd_bus_message_read(m, "u", &offset);
-                if (r >= 0)
-                        r = bus_dict_exit(m);
-                if (r < 0)
-                        return r;
-        }
-        if (r >= 0)
-                *ret_offset = offset;
-        return r;
+        return r < 0 ? r : bus_dict_read(m, 1, take_list_filter, ret_offset, error);
 }
 
 static int append_page(sd_bus_message *m, Flow *flow, const Caller *caller, uint32_t offset) {
@@ -106,7 +135,7 @@ static int append_page(sd_bus_message *m, Flow *flow, const Caller *caller, uint
         r = sd_bus_message_open_container(m, 'a', "a{sv}");
         for (const Request *q = NULL; r >= 0 && (q = flow_next_visible(flow, caller, q)); total++)
                 if (total >= offset && total - offset < PEERAUTH_PAGE)
-                        r = append_request(m, q, caller, false);
+                        r = append_request(m, flow, q, caller, false);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         return r < 0 ? r : sd_bus_message_append(m, "u", total);
@@ -118,7 +147,7 @@ static void on_list(Reply *reply, const Caller *caller, void *userdata) {
         uint32_t offset;
 
         flow_commit(flow);
-        if (read_list_filter(reply_call(reply), &offset) >= 0 && reply_begin(reply, &m) >= 0 &&
+        if (read_list_filter(reply_call(reply), &offset, NULL) >= 0 && reply_begin(reply, &m) >= 0 &&
             append_page(m, flow, caller, offset) >= 0)
                 reply_prepare(reply, STEAL_PTR(m));
         reply_free(reply);
@@ -126,11 +155,10 @@ static void on_list(Reply *reply, const Caller *caller, void *userdata) {
 
 static int method_list_requests(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         uint32_t offset;
+        int r;
 
-        if (read_list_filter(m, &offset) < 0)
-                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "The only filter is '%s' (u).",
-                                         PEERAUTH_KEY_OFFSET);
-        return identify(m, userdata, CALLER_SESSIONS, on_list);
+        r = read_list_filter(m, &offset, error);
+        return r < 0 ? r : identify(m, userdata, CALLER_SESSIONS, on_list);
 }
 
 static void on_get(Reply *reply, const Caller *caller, void *userdata) {
@@ -147,7 +175,7 @@ static void on_get(Reply *reply, const Caller *caller, void *userdata) {
                         reply_prepare_error(reply, PEERAUTH_ERROR_NO_SUCH_REQUEST,
                                             "There is no such request.");
                 else if (reply_begin(reply, &m) >= 0 && sd_bus_message_sensitive(m) >= 0 &&
-                         append_request(m, request, caller, true) >= 0)
+                         append_request(m, flow, request, caller, true) >= 0)
                         reply_prepare(reply, STEAL_PTR(m));
         }
         reply_free(reply);
@@ -180,8 +208,9 @@ static int read_decide(sd_bus_message *m, bool approve, DecideArgs *ret_args, sd
                             : sd_bus_message_read(m, "ss", &args.id, &args.note);
         if (r < 0)
                 return r;
-        if (read_no_options(m) < 0)
-                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "No options are known.");
+        r = bus_dict_read(m, 1, take_no_option, NULL, error);
+        if (r < 0)
+                return r;
         if (strlen(args.note) > PEERAUTH_NOTE_MAX)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "A note has at most %d bytes.",
                                          PEERAUTH_NOTE_MAX);
@@ -198,13 +227,28 @@ static int read_decide(sd_bus_message *m, bool approve, DecideArgs *ret_args, sd
         return 0;
 }
 
-static void on_approve(Reply *reply, const Caller *caller, void *userdata) {
+static void on_approve_authenticated(Reply *reply, const Caller *caller, void *userdata);
+
+static void approve(Reply *reply, const Caller *caller, Flow *flow, bool authenticated) {
         DecideArgs args;
 
         if (read_decide(reply_call(reply), true, &args, NULL) < 0)
                 reply_free(reply);
         else
-                flow_approve(userdata, reply, caller, args.id, args.code, args.note);
+                flow_approve(flow, reply, caller,
+                             &(FlowApproval){.id = args.id,
+                                             .code = args.code,
+                                             .note = args.note,
+                                             .authenticated = authenticated,
+                                             .again = on_approve_authenticated});
+}
+
+static void on_approve(Reply *reply, const Caller *caller, void *userdata) {
+        approve(reply, caller, userdata, false);
+}
+
+static void on_approve_authenticated(Reply *reply, const Caller *caller, void *userdata) {
+        approve(reply, caller, userdata, true);
 }
 
 static void on_deny(Reply *reply, const Caller *caller, void *userdata) {
@@ -217,11 +261,19 @@ static void on_deny(Reply *reply, const Caller *caller, void *userdata) {
 }
 
 static int method_approve(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        CallerQuestion question = {.want = CALLER_SESSIONS,
+                                   .authority = true,
+                                   .group_names = flow_group_names(userdata),
+                                   .done = on_approve,
+                                   .userdata = userdata};
         DecideArgs args;
         int r;
 
         r = read_decide(m, true, &args, error);
-        return r < 0 ? r : identify(m, userdata, CALLER_SESSIONS, on_approve);
+        if (r < 0)
+                return r;
+        flow_name_login(userdata, args.id, &question.about_user, &question.about_service);
+        return caller_identify(flow_callers(userdata), m, &question);
 }
 
 static int method_deny(sd_bus_message *m, void *userdata, sd_bus_error *error) {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One look-up is three questions: the bus daemon (uid, pid) and logind (which sessions there are) at the
- * same time, then logind (the person's own) beside the name service in a worker thread. No name is looked
- * up for a caller whose uid is not known yet.
+ * One look-up is several questions: the bus daemon (uid, pid), logind (which sessions there are) and polkit
+ * at the same time, then logind (the person's own) beside the name service in a worker thread. No name is
+ * looked up for a caller whose uid is not known yet.
  */
 #include "broker/caller.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,12 @@ enum {
          * bound of a connection: dbus-daemon gives a user 256 of them. */
         CALLER_OPEN_PER_SENDER = 8,
         CALLER_OPEN_MAX = 2 * 256 * CALLER_OPEN_PER_SENDER,
-        CALLER_OPEN_PER_UID = 128,
+        /* dbus-daemon lets a connection wait for 128 answers, and logind's are needed for every login: so the
+         * bounds from here on, and no question to logind before the uid is known while many are open. */
+        CALLER_OPEN_PER_UID = 32,
+        CALLER_EARLY_MAX = 16,
+        CALLER_AUTHORITY_MAX = 32,
+        CALLER_AUTHORITY_PER_UID = 4,
 };
 
 typedef struct CallerQuery CallerQuery;
@@ -55,11 +61,14 @@ struct CallerQuery {
         void *userdata;
         char *requester;
         char **group_names;
+        bool ask_authority;
+        char *about_user, *about_service;
         Caller caller;
-        bool uid_known;
         unsigned open; /* answers that are still missing */
         sd_bus_slot *slot;
         PresenceQuery *presence;
+        Authority *authority;
+        char *authority_why;
         CallerJob *jobs[JOB_KINDS];
 };
 
@@ -68,6 +77,10 @@ struct Callers {
         Worker *worker;
         CallerQuery *queries;
 };
+
+const PresenceSession *caller_session(const Caller *caller) {
+        return caller->sessions ? presence_find(caller->sessions, caller->session) : NULL;
+}
 
 bool caller_is_borrowed(const Caller *caller) {
         return caller->uid != 0 && caller->person != caller->uid;
@@ -94,6 +107,10 @@ static CallerQuery *caller_query_free(CallerQuery *query) {
                         query->jobs[i]->query = NULL;
         sd_bus_slot_unref(query->slot);
         presence_query_free(query->presence);
+        authority_free(query->authority);
+        free(query->authority_why);
+        free(query->about_user);
+        free(query->about_service);
         account_done(&query->caller.account);
         account_done(&query->caller.requester);
         free(query->caller.person_name);
@@ -126,9 +143,10 @@ static void job_run(void *userdata) {
                                 : account_by_uid(job->uid, job->group_names, &job->account);
 }
 
-static int take_text(char **target, const char *text) {
+/* NULL stays NULL. */
+static int copy_text(char **target, const char *text) {
         *target = text ? strdup(text) : NULL;
-        return *target ? 0 : -ENOENT;
+        return *target || !text ? 0 : -ENOMEM;
 }
 
 /* Moves what was found into the caller. The person is known by now: jobs end in the loop. */
@@ -139,12 +157,12 @@ static int job_take(CallerQuery *query, CallerJob *job) {
 
         if (r < 0)
                 return r;
-        if (job->kind == JOB_PERSON)
-                return take_text(&caller->person_name, job->account.name);
-        if (job->kind == JOB_CALLER && !job->account.exists)
+        if (job->kind != JOB_REQUESTER && !job->account.exists)
                 return -ENOENT;
+        if (job->kind == JOB_PERSON)
+                return copy_text(&caller->person_name, job->account.name);
         if (job->kind == JOB_CALLER && caller->person == caller->uid)
-                r = take_text(&caller->person_name, job->account.name);
+                r = copy_text(&caller->person_name, job->account.name);
         if (job->kind == JOB_REQUESTER && caller->uid != 0 &&
             (!job->account.exists || strcmp(job->account.name, query->requester) != 0))
                 account_done(&job->account); /* somebody else, or nobody: not theirs to ask about */
@@ -169,6 +187,19 @@ static void job_done(void *userdata) {
         caller_job_free(job);
 }
 
+/* The account that logs in must not wait for reviewers' accounts, nor they for it. A key names the account,
+ * by which the worker tells one that hangs from the others. */
+static int job_submit(Worker *worker, CallerJob *job) {
+        WorkerLane lane = job->kind == JOB_REQUESTER ? WORKER_LOGIN : WORKER_REVIEW;
+        _cleanup_free_ char *key = NULL;
+
+        if (job->name ? asprintf(&key, "name:%s", job->name) < 0 : asprintf(&key, "uid:%u", job->uid) < 0) {
+                key = NULL;
+                return -ENOMEM;
+        }
+        return worker_submit(worker, lane, key, job_run, job_done, job);
+}
+
 /* Root may ask about any name. Others may ask only about themselves: a name of their choice, for which the
  * name service perhaps hangs, is never looked up for them (attacks B15, B17). */
 static int caller_start_job(CallerQuery *query, CallerJobKind kind) {
@@ -185,7 +216,7 @@ static int caller_start_job(CallerQuery *query, CallerJobKind kind) {
                            .group_names = kind == JOB_PERSON ? NULL : strv_concat(query->group_names, NULL),
                            .account.uid = (uid_t)-1};
         r = (job->group_names || kind == JOB_PERSON) && (job->name || !by_name)
-                    ? worker_submit(query->callers->worker, job_run, job_done, job)
+                    ? job_submit(query->callers->worker, job)
                     : -ENOMEM;
         if (r < 0) {
                 caller_job_free(job);
@@ -196,6 +227,7 @@ static int caller_start_job(CallerQuery *query, CallerJobKind kind) {
         return 0;
 }
 
+/* The list stays where it is: in the presence query. */
 static void on_presence(int r, const PresenceList *list, void *userdata) {
         CallerQuery *query = userdata;
         Caller *caller = &query->caller;
@@ -204,10 +236,53 @@ static void on_presence(int r, const PresenceList *list, void *userdata) {
                 caller_fail(query, r, "logind");
                 return;
         }
+        caller->sessions = list;
         caller->local_session = presence_has(list, caller->person, false);
         caller->remote_session = presence_has(list, caller->person, true) && !caller->local_session;
-        query->presence = presence_query_free(query->presence);
         caller_answered(query);
+}
+
+static void on_authority(AuthorityAnswer answer, const char *why, void *userdata) {
+        CallerQuery *query = userdata;
+
+        query->caller.authority = answer;
+        query->authority_why = strdup(why);
+        if (query->authority_why)
+                query->caller.authority_why = query->authority_why;
+        query->authority = authority_free(query->authority);
+        caller_answered(query);
+}
+
+static bool caller_authority_is_busy(const CallerQuery *query) {
+        unsigned all = 0, own = 0;
+
+        for (const CallerQuery *q = query->callers->queries; q; q = q->next) {
+                all += q->authority != NULL;
+                own += q->authority && q->caller.uid == query->caller.uid;
+        }
+        return all >= CALLER_AUTHORITY_MAX || own >= CALLER_AUTHORITY_PER_UID;
+}
+
+/* Root is not held up by polkit, nor asked about: it may do everything that polkit could take away. */
+static int caller_ask_authority(CallerQuery *query) {
+        const AuthorityQuestion question = {.sender = sd_bus_message_get_sender(reply_call(query->reply)),
+                                            .user = query->about_user,
+                                            .service = query->about_service,
+                                            .done = on_authority,
+                                            .userdata = query};
+        int r;
+
+        if (query->caller.uid == 0) {
+                query->caller.authority = AUTHORITY_GRANTED;
+                return 0;
+        }
+        if (caller_authority_is_busy(query)) {
+                query->caller.authority_why = "polkit has not answered earlier questions yet";
+                return 0;
+        }
+        r = authority_check(query->callers->bus, &question, &query->authority);
+        query->open += r >= 0;
+        return r;
 }
 
 static int read_credentials(sd_bus_message *m, uid_t *ret_uid, pid_t *ret_pid) {
@@ -241,12 +316,38 @@ static int read_credentials(sd_bus_message *m, uid_t *ret_uid, pid_t *ret_pid) {
         return 0;
 }
 
-static unsigned caller_open_of_uid(const Callers *callers, uid_t uid) {
+/* Those that are open, of one sender or one uid if that is known; NULL and -1: all. */
+static unsigned callers_open(const Callers *callers, const char *sender, uid_t uid) {
         unsigned n = 0;
 
-        for (const CallerQuery *q = callers->queries; q; q = q->next)
-                n += q->uid_known && q->caller.uid == uid;
+        for (const CallerQuery *q = callers->queries; q; q = q->next) {
+                const char *other = q->reply ? sd_bus_message_get_sender(reply_call(q->reply)) : NULL;
+
+                if (sender ? other && strcmp(other, sender) == 0 : uid == (uid_t)-1 || q->caller.uid == uid)
+                        n++;
+        }
         return n;
+}
+
+static int caller_ask_presence(CallerQuery *query) {
+        query->open++;
+        return presence_query(query->callers->bus, true, on_presence, query, &query->presence);
+}
+
+static int caller_look_at_process(CallerQuery *query, pid_t pid) {
+        Caller *caller = &query->caller;
+        Person person;
+        int r = person_look(pid, caller->uid, &person);
+
+        if (r < 0)
+                return r;
+        caller->person = person.uid;
+        caller->pid = pid;
+        caller->parent = person.parent;
+        caller->user_manager = person.user_manager;
+        _Static_assert(sizeof(caller->session) == sizeof(person.session), "ids of sessions");
+        memcpy(caller->session, person.session, sizeof(caller->session));
+        return 0;
 }
 
 /* The uid is known: asks the rest. The name service is asked first, for it runs while /proc is read. */
@@ -258,10 +359,14 @@ static int caller_continue(CallerQuery *query, pid_t pid) {
                 r = caller_start_job(query, JOB_REQUESTER);
         if (r >= 0 && query->want >= CALLER_ACCOUNT)
                 r = caller_start_job(query, JOB_CALLER);
+        if (r >= 0 && query->ask_authority)
+                r = caller_ask_authority(query);
         if (r >= 0 && query->want >= CALLER_PERSON)
-                r = person_of_process(pid, caller->uid, &caller->person);
+                r = caller_look_at_process(query, pid);
         if (r >= 0 && query->want >= CALLER_ACCOUNT && caller->person != caller->uid)
                 r = caller_start_job(query, JOB_PERSON);
+        if (r >= 0 && query->want >= CALLER_SESSIONS)
+                r = query->presence ? 0 : caller_ask_presence(query);
         if (r >= 0 && query->want >= CALLER_SESSIONS)
                 r = presence_narrow(query->presence, caller->person);
         return r;
@@ -279,13 +384,12 @@ static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
                 return 0;
         }
         if (query->caller.uid != 0 &&
-            caller_open_of_uid(query->callers, query->caller.uid) >= CALLER_OPEN_PER_UID) {
+            callers_open(query->callers, NULL, query->caller.uid) > CALLER_OPEN_PER_UID) {
                 reply_prepare_error(query->reply, SD_BUS_ERROR_LIMITS_EXCEEDED,
                                     "Too many calls of one user at once; try again in a moment.");
                 caller_query_free(query);
                 return 0;
         }
-        query->uid_known = true;
         query->caller.person = query->caller.uid;
         r = caller_continue(query, pid);
         if (r < 0)
@@ -295,67 +399,74 @@ static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
         return 0;
 }
 
-/* MUST 3. Root is not exempt here: one greeter has one connection. */
-static bool caller_too_many(const Callers *callers, const char *sender) {
-        unsigned all = 0, own = 0;
-
-        for (const CallerQuery *q = callers->queries; q; q = q->next) {
-                const char *other = q->reply ? sd_bus_message_get_sender(reply_call(q->reply)) : NULL;
-
-                all++;
-                own += other && strcmp(other, sender) == 0;
-        }
-        return all >= CALLER_OPEN_MAX || own >= CALLER_OPEN_PER_SENDER;
-}
-
-static CallerQuery *caller_query_new(Callers *callers, sd_bus_message *call, const CallerQuestion *question) {
+/* Takes over reply. */
+static CallerQuery *caller_query_new(Callers *callers, Reply *reply, const CallerQuestion *question) {
         CallerQuery *query = calloc(1, sizeof(*query));
 
-        if (!query)
+        if (!query) {
+                reply_free(reply);
                 return NULL;
+        }
         *query = (CallerQuery){.callers = callers,
                                .next = callers->queries,
                                .link = &callers->queries,
+                               .reply = reply,
                                .want = question->want,
+                               .ask_authority = question->authority,
                                .done = question->done,
                                .userdata = question->userdata,
-                               .caller = {.uid = (uid_t)-1,
+                               .group_names = strv_concat(question->group_names, NULL),
+                               .caller = {.authority_why = "",
+                                          .uid = (uid_t)-1,
                                           .person = (uid_t)-1,
                                           .account.uid = (uid_t)-1,
                                           .requester.uid = (uid_t)-1}};
         if (query->next)
                 query->next->link = &query->next;
         callers->queries = query;
-        query->group_names = strv_concat(question->group_names, NULL);
         query->caller.group_names = query->group_names;
-        query->requester = question->requester ? strdup(question->requester) : NULL;
-        if (query->group_names && (query->requester || !question->requester))
-                query->reply = reply_new(call);
-        return query->reply ? query : caller_query_free(query);
+        if (query->group_names && copy_text(&query->requester, question->requester) >= 0 &&
+            copy_text(&query->about_user, question->about_user) >= 0 &&
+            copy_text(&query->about_service, question->about_service) >= 0)
+                return query;
+        return caller_query_free(query);
+}
+
+static void caller_start(Callers *callers, Reply *reply, const CallerQuestion *question) {
+        CallerQuery *query = caller_query_new(callers, reply, question);
+        int r;
+
+        if (!query)
+                return;
+        query->open = 1;
+        r = bus_call(callers->bus, &query->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                     "org.freedesktop.DBus", "GetConnectionCredentials", on_credentials, query, "s",
+                     sd_bus_message_get_sender(reply_call(query->reply)));
+        if (r >= 0 && query->want == CALLER_SESSIONS &&
+            callers_open(callers, NULL, (uid_t)-1) <= CALLER_EARLY_MAX)
+                r = caller_ask_presence(query);
+        if (r < 0)
+                caller_fail(query, r, "look-up");
+}
+
+void caller_identify_again(Callers *callers, Reply *reply, const CallerQuestion *question) {
+        /* MUST 3. Root is not exempt here: one greeter has one connection. */
+        if (callers_open(callers, NULL, (uid_t)-1) < CALLER_OPEN_MAX &&
+            callers_open(callers, sd_bus_message_get_sender(reply_call(reply)), 0) < CALLER_OPEN_PER_SENDER) {
+                caller_start(callers, reply, question);
+                return;
+        }
+        reply_prepare_error(reply, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                            "Too many calls at once; try again in a moment.");
+        reply_free(reply);
 }
 
 int caller_identify(Callers *callers, sd_bus_message *call, const CallerQuestion *question) {
-        const char *sender = sd_bus_message_get_sender(call);
-        CallerQuery *query;
-        int r;
+        Reply *reply = sd_bus_message_get_sender(call) ? reply_new(call) : NULL;
 
-        if (!sender)
-                return -EBADMSG;
-        if (caller_too_many(callers, sender))
-                return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                                  "Too many calls at once; try again in a moment.");
-        query = caller_query_new(callers, call, question);
-        if (!query)
+        if (!reply)
                 return -ENOMEM;
-        query->open = 1;
-        r = bus_call(callers->bus, &query->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                     "org.freedesktop.DBus", "GetConnectionCredentials", on_credentials, query, "s", sender);
-        if (r >= 0 && query->want == CALLER_SESSIONS) {
-                r = presence_query(callers->bus, true, on_presence, query, &query->presence);
-                query->open++;
-        }
-        if (r < 0)
-                caller_fail(query, r, "look-up");
+        caller_identify_again(callers, reply, question);
         return 1;
 }
 

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 
 #include "common/account.h"
+#include "broker/authority.h"
+#include "broker/presence.h"
 #include "broker/reply.h"
 #include "broker/worker.h"
 
@@ -26,13 +28,19 @@ typedef enum CallerWant {
 
 typedef struct Caller {
         uid_t uid;
-        uid_t person;             /* the human: differs from uid after su or sudo */
-        bool local_session;       /* the person has a live, unlocked local session */
-        bool remote_session;      /* ... a remote one */
-        Account account;          /* of uid, and which of the asked-for groups it belongs to */
-        char *person_name;        /* account name of person; NULL below CALLER_ACCOUNT */
-        Account requester;        /* the account that was asked about by name */
-        char *const *group_names; /* the memberships that were looked up; any other is unknown, not absent */
+        uid_t person;      /* the human: differs from uid after su or sudo */
+        pid_t pid, parent; /* of the sender and its parent, when they were looked at; 0 below CALLER_PERSON */
+        bool local_session;             /* the person has a live, unlocked local session */
+        bool remote_session;            /* ... a remote one */
+        char session[PRESENCE_ID_SIZE]; /* that the sender runs in, whether it counts or not; "": none */
+        bool user_manager;              /* it was started by systemd --user of the person: in no session */
+        const PresenceList *sessions;   /* all of the person's that count; NULL below CALLER_SESSIONS */
+        Account account;                /* of uid, and which of the asked-for groups it belongs to */
+        char *person_name;              /* account name of person; NULL below CALLER_ACCOUNT */
+        Account requester;              /* the account that was asked about by name */
+        char *const *group_names;  /* the memberships that were looked up; any other is unknown, not absent */
+        AuthorityAnswer authority; /* what polkit says without asking the person; GRANTED for root */
+        const char *authority_why; /* for people, if it did not grant; else "" */
 } Caller;
 
 /* Takes over reply (frees it, which answers it). caller is valid during the call. */
@@ -43,6 +51,8 @@ typedef struct CallerQuestion {
         const char *requester;    /* look this account up too, or NULL; for others than root it exists only if
                                    * it is their own, by its canonical name */
         char *const *group_names; /* memberships to look up, of every account that is looked up */
+        bool authority;           /* ask polkit too, which is no slower than the rest */
+        const char *about_user, *about_service; /* ... with this login, for its rules; or NULL */
         CallerDone done;
         void *userdata;
 } CallerQuestion;
@@ -57,6 +67,12 @@ Callers *callers_free(Callers *callers);
  * For use as the body of a method handler: returns 1 (handled) or a negative errno.
  */
 int caller_identify(Callers *callers, sd_bus_message *call, const CallerQuestion *question);
+
+/* The same for a call that was identified before, which time has passed since. Takes over reply. */
+void caller_identify_again(Callers *callers, Reply *reply, const CallerQuestion *question);
+
+/* The session in which the sender runs, if it counts; else NULL. */
+const PresenceSession *caller_session(const Caller *caller);
 
 /* Whether the caller acts as somebody else through su, which no approval may rest on. */
 bool caller_is_borrowed(const Caller *caller);

@@ -12,7 +12,6 @@
 #include "broker/bus.h"
 #include "broker/flow_internal.h"
 #include "broker/ledger_dir.h"
-#include "broker/record.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/strv.h"
@@ -203,16 +202,24 @@ static void set_text(char **text, const char *value) {
         *text = value ? strdup(value) : NULL;
 }
 
+static const char *flow_denial_reason(const Request *request, const FlowVote *vote, RequestEventKind kind) {
+        if (kind == REQUEST_EVENT_WRONG_CODE)
+                return "Too many wrong codes were entered.";
+        if (!vote)
+                return "The broker stopped.";
+        return strv_length(request->decided_by) > 1 ? "Reviewers denied it." : "A reviewer denied it.";
+}
+
 /* Who and why, for the requester and the ledger. */
 static void flow_explain(Request *request, const FlowVote *vote, RequestEventKind kind) {
-        if (kind == REQUEST_EVENT_APPROVE)
-                (void)strv_append(&request->voters, vote->caller->person_name);
+        if (vote && vote->word)
+                (void)registry_name_voter(request, vote->voter->person, vote->voter->name);
         if (!verdict_is_final(request->state.verdict))
                 return;
         set_text(&request->note, vote ? vote->note : NULL);
         switch (request->state.verdict) {
         case VERDICT_APPROVED:
-                request->decided_by = strv_concat(request->voters, NULL);
+                request->decided_by = registry_voters(request, true);
                 break;
         case VERDICT_EXPIRED:
                 set_text(&request->reason, "Nobody decided in time.");
@@ -221,46 +228,67 @@ static void flow_explain(Request *request, const FlowVote *vote, RequestEventKin
                 set_text(&request->reason, "The requester went away.");
                 break;
         default:
-                if (vote)
-                        (void)strv_append(&request->decided_by, vote->caller->person_name);
-                set_text(&request->reason, kind == REQUEST_EVENT_WRONG_CODE
-                                                   ? "Too many wrong codes were entered."
-                                           : vote ? "A reviewer denied it."
-                                                  : "The broker stopped.");
+                if (vote && vote->word)
+                        request->decided_by = registry_voters(request, false);
+                else if (vote)
+                        (void)strv_append(&request->decided_by, vote->voter->name);
+                set_text(&request->reason, flow_denial_reason(request, vote, kind));
         }
 }
 
-static int flow_stage(Flow *flow, const Request *request, const FlowVote *vote, bool over) {
+/* What nobody did by a vote. lost: the person's earlier approval was taken back. */
+static int flow_stage_other(Ledger *ledger, const Request *request, const RequestEvent *event, bool lost) {
+        if (event->kind == REQUEST_EVENT_ESCALATE)
+                return record_escalated(ledger, request);
+        if (event->kind == REQUEST_EVENT_RECHECK && lost)
+                return record_vote_void(ledger, request, event->person,
+                                        registry_voter_name(request, event->person),
+                                        "not logged in and unlocked, or no longer a reviewer");
+        return 0;
+}
+
+static int flow_stage(Flow *flow, const Request *request, const RequestEvent *event, const FlowVote *vote,
+                      bool lost) {
         Ledger *ledger = flow->ledger;
-        int r = 0;
+        int r;
 
         if (!ledger)
                 return -ENOTCONN;
-        if (vote && !over)
-                r = vote->word
-                            ? record_vote(ledger, request, vote->caller, vote->word, vote->role, vote->note)
-                            : record_wrong_code(ledger, request, vote->caller);
+        if (!vote)
+                r = flow_stage_other(ledger, request, event, lost);
+        else
+                r = vote->word ? record_vote(ledger, request, vote->voter, vote->word, vote->note)
+                               : record_wrong_code(ledger, request, vote->voter);
         if (r >= 0 && verdict_is_final(request->state.verdict))
                 r = record_end(ledger, request);
         return r;
 }
 
 int flow_event(Flow *flow, Request *request, const RequestEvent *event, const FlowVote *vote) {
+        const RequestEvent too_late = {.kind = REQUEST_EVENT_TICK};
         RequestState next = request->state;
         int outcome, r;
+        bool lost;
 
         outcome = request_apply(&next, event);
         if (outcome < 0 && outcome != -EKEYEXPIRED)
                 return outcome;
         if (outcome == 0 && event->kind == REQUEST_EVENT_TICK)
                 return 0;
+        if (outcome < 0) {
+                event = &too_late;
+                vote = NULL;
+        }
+        lost = next.n_votes < request->state.n_votes;
         request->state = next;
-        flow_explain(request, outcome < 0 ? NULL : vote, outcome < 0 ? REQUEST_EVENT_TICK : event->kind);
-        r = flow_stage(flow, request, vote, outcome < 0);
+        flow_explain(request, vote, event->kind);
+        r = flow_stage(flow, request, event, vote, lost);
         if (r < 0) {
                 flow_fail(flow, request, r);
                 return -EIO;
         }
+        if (next.verdict == VERDICT_APPROVED)
+                flow_expect_session(flow, request);
         if (verdict_is_final(next.verdict))
                 registry_settle(request);
         request->uncommitted = true;
@@ -279,13 +307,13 @@ void flow_record_created(Flow *flow, Request *request) {
         flow_schedule_commit(flow);
 }
 
-/* The owner disconnected, or the deadline passed. */
+/* The owner disconnected, the deadline passed, or it is time to ask more people. */
 static void on_request_event(Request *request, RequestEventKind kind, void *userdata) {
         const RequestEvent event = {.kind = kind, .now_usec = clock_boottime_usec()};
         Flow *flow = userdata;
 
         request->gone |= kind == REQUEST_EVENT_CANCEL;
-        if (flow_event(flow, request, &event, NULL) != -EALREADY)
+        if (flow_event(flow, request, &event, NULL) != -EALREADY || kind == REQUEST_EVENT_ESCALATE)
                 return;
         /* Decided: it is retired now, or when what was decided is durable. */
         if (request->uncommitted)
@@ -333,7 +361,7 @@ void flow_started(Flow *flow) {
 
         if (!ledger)
                 return;
-        if (record_broker_started(ledger, flow->policy ? NULL : flow->policy_message) >= 0)
+        if (record_broker_started(ledger, flow->policy, flow->policy_message) >= 0)
                 flow_schedule_commit(flow);
 }
 
@@ -350,10 +378,14 @@ int flow_new(const FlowParts *parts, Flow **ret_flow) {
                        .worker = parts->worker,
                        .state_dir = parts->state_dir,
                        .origin = parts->origin,
+                       .reload = parts->reload,
+                       .reload_userdata = parts->reload_userdata,
                        .started_usec = clock_realtime_usec()};
         r = strv_append(&flow->group_names, FLOW_AUDITORS);
         if (r >= 0)
                 r = callers_new(parts->bus, parts->worker, &flow->callers);
+        if (r >= 0)
+                r = approved_new(parts->bus, &flow->approved);
         if (r >= 0)
                 r = codes_new(&flow->codes);
         if (r >= 0)
@@ -407,7 +439,9 @@ Flow *flow_free(Flow *flow) {
         if (!flow)
                 return NULL;
         flow_create_abandon(flow);
+        flow_vote_abandon(flow);
         flow_audit_abandon(flow);
+        flow->approved = approved_free(flow->approved);
         callers_free(flow->callers);
         if (flow->registry && flow->commit_source && flow->commit_limit && flow->save_source)
                 flow_stop(flow);
@@ -415,7 +449,7 @@ Flow *flow_free(Flow *flow) {
         subscribers_free(flow->subscribers);
         codes_free(flow->codes);
         ledger_close(flow->ledger);
-        policy_free(flow->policy);
+        policy_unref(flow->policy);
         sd_event_source_disable_unref(flow->commit_source);
         sd_event_source_disable_unref(flow->commit_limit);
         sd_event_source_disable_unref(flow->save_source);
@@ -426,50 +460,6 @@ Flow *flow_free(Flow *flow) {
         sd_event_unref(flow->event);
         free(flow);
         return NULL;
-}
-
-/* Groups to look up from now on. Requests keep the rules that they were made under, so those are needed
- * until they are over, though the new policy may not name them. */
-static int flow_collect_groups(const Flow *flow, const Policy *policy, char ***ret_names) {
-        static char *const auditors[] = {(char *)FLOW_AUDITORS, NULL};
-        _cleanup_strv_ char **names = strv_concat(policy->group_names, auditors);
-        int r = names ? 0 : -ENOMEM;
-
-        for (const Request *q = registry_next(flow->registry, NULL); q && r >= 0;
-             q = registry_next(flow->registry, q)) {
-                if (q->rule->reviewers_group && !strv_contains(names, q->rule->reviewers_group))
-                        r = strv_append(&names, q->rule->reviewers_group);
-                if (r >= 0 && q->rule->admins_group && !strv_contains(names, q->rule->admins_group))
-                        r = strv_append(&names, q->rule->admins_group);
-        }
-        if (r >= 0)
-                *ret_names = STEAL_PTR(names);
-        return r;
-}
-
-void flow_set_policy(Flow *flow, Policy *policy, const char *message) {
-        char **names;
-
-        if (policy && flow_collect_groups(flow, policy, &names) < 0) {
-                policy_free(policy);
-                policy = NULL;
-                message = "There was not enough memory for it.";
-        }
-        set_text(&flow->policy_message, message);
-        if (!policy)
-                return;
-        strv_free(flow->group_names);
-        flow->group_names = names;
-        policy_free(flow->policy);
-        flow->policy = policy;
-}
-
-char *const *flow_group_names(const Flow *flow) {
-        return flow->group_names;
-}
-
-char *const *flow_login_groups(const Flow *flow) {
-        return flow->policy ? flow->policy->login_groups : NULL;
 }
 
 Callers *flow_callers(Flow *flow) {
@@ -483,6 +473,7 @@ void flow_statistics(Flow *flow, FlowStatistics *ret_statistics) {
                 .pending = registry_pending(flow->registry),
                 .subscribers = subscribers_count(flow->subscribers),
                 .policy_valid = flow->policy && !flow->policy_message,
+                .policy_hash = flow->policy ? flow->policy->hash : "",
                 .policy_message = flow->policy_message ? flow->policy_message : "",
                 .ledger_message = flow_ledger_message(flow),
         };

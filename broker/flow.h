@@ -24,12 +24,16 @@
 
 typedef struct Flow Flow;
 
+typedef void (*FlowReload)(void *userdata);
+
 typedef struct FlowParts {
         sd_event *event;
         sd_bus *bus;
         Worker *worker;
         const char *state_dir; /* of the ledger; outlives the flow */
         const char *origin;    /* of a ledger that is created; outlives the flow */
+        FlowReload reload;     /* reads the policy and calls flow_set_policy() */
+        void *reload_userdata;
 } FlowParts;
 
 int flow_new(const FlowParts *parts, Flow **ret_flow);
@@ -56,7 +60,10 @@ Callers *flow_callers(Flow *flow);
 /* Text as the front end gave it; NULL for what it did not give. */
 typedef struct FlowLogin {
         const char *user, *service, *tty, *rhost, *ruser;
+        const char *reason;      /* why the requester wants in; "": was asked, and said nothing */
         uint64_t time_left_usec; /* 0: no limit */
+        bool account_stage;      /* PAM's account stage: nobody was asked before, and nothing can be shown */
+        bool can_ask;            /* the front end can ask for a reason */
 } FlowLogin;
 
 /* Whether every login through this service is exempt, whoever it is. Then nothing is looked up: the answer
@@ -70,8 +77,17 @@ void flow_create(Flow *flow, Reply *reply, const Caller *caller, const FlowLogin
 void flow_wait(Flow *flow, Reply *reply, const char *id);
 void flow_cancel(Flow *flow, Reply *reply, const char *id);
 
-void flow_approve(Flow *flow, Reply *reply, const Caller *caller, const char *id, const char *code,
-                  const char *note);
+/* Whose login to what a request is, for polkit's rules; both NULL if there is none. It tells the caller
+ * nothing, who need not even be known yet. */
+void flow_name_login(const Flow *flow, const char *id, const char **ret_user, const char **ret_service);
+
+typedef struct FlowApproval {
+        const char *id, *code, *note; /* in the message that reply answers */
+        bool authenticated;           /* polkit was satisfied a moment ago */
+        CallerDone again; /* reads the message once more and calls flow_approve(), authenticated */
+} FlowApproval;
+
+void flow_approve(Flow *flow, Reply *reply, const Caller *caller, const FlowApproval *approval);
 void flow_deny(Flow *flow, Reply *reply, const Caller *caller, const char *id, const char *note);
 
 /* Makes what is staged durable and answers whoever waits for it. To be called before a request or the ledger
@@ -82,7 +98,18 @@ const Request *flow_next_visible(Flow *flow, const Caller *caller, const Request
 /* NULL if there is none, or caller may not see it. */
 const Request *flow_get_visible(Flow *flow, const Caller *caller, const char *id);
 /* NULL if caller may decide the request, else why not, for people; *ret_error is the bus error name. */
-const char *flow_why_not(const Caller *caller, const Request *request, const char **ret_error);
+const char *flow_why_not(const Flow *flow, const Caller *caller, const Request *request,
+                         const char **ret_error);
+/* Whether the request is caller's own, or by su on the way to be. */
+bool flow_is_own(const Caller *caller, const Request *request);
+
+/* A session of the sender's user began or ended, as root says; what it is, logind is asked. */
+void flow_session_opened(Flow *flow, Reply *reply, const Caller *caller, const char *session);
+void flow_session_closed(Flow *flow, Reply *reply, const Caller *caller, const char *session);
+
+/* Root and administrators: reads the policy again, and answers with its hash and number of rules, or with
+ * what is wrong; then the old one stays in force. */
+void flow_reload_policy(Flow *flow, Reply *reply, const Caller *caller);
 
 /* As subscribers_add() and subscribers_remove(); name is a unique bus name. */
 int flow_subscribe(Flow *flow, const char *name, const Caller *caller);
@@ -105,6 +132,7 @@ typedef struct FlowStatistics {
         uint64_t ledger_size, started_usec; /* entries; usec since the Unix epoch */
         unsigned pending, subscribers;
         bool policy_valid;
+        const char *policy_hash;                     /* "" if there is none in force */
         const char *policy_message, *ledger_message; /* "" if all is well */
 } FlowStatistics;
 void flow_statistics(Flow *flow, FlowStatistics *ret_statistics);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* An auditor reads: may this person, and a copy of the ledger that does not hold up anybody's login. */
+/* An auditor reads: a copy of the ledger that does not hold up anybody's login. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "broker/flow_internal.h"
 #include "common/cleanup.h"
-#include "common/strv.h"
 
 typedef struct FlowAudit {
         Flow *flow; /* NULL once nobody waits for it; touched only by the loop */
@@ -17,22 +16,6 @@ typedef struct FlowAudit {
         int result;
         LedgerSnapshot snapshot;
 } FlowAudit;
-
-FlowRoles flow_roles(const Flow *flow, const Caller *caller) {
-        FlowRoles roles = {0};
-
-        if (caller_is_borrowed(caller))
-                return roles;
-        for (size_t i = 0; flow->policy && i < flow->policy->n_rules; i++) {
-                PolicyRole role = policy_role(&flow->policy->rules[i], caller->uid, caller->account.groups);
-
-                roles.reviewer |= role.reviewer;
-                roles.admin |= role.admin;
-        }
-        roles.auditor = caller->uid == 0 || roles.admin ||
-                        strv_contains(caller->account.groups, FLOW_AUDITORS);
-        return roles;
-}
 
 static void audit_run(void *userdata) {
         FlowAudit *audit = userdata;
@@ -86,7 +69,7 @@ void flow_snapshot(Flow *flow, Reply *reply, FlowSnapshotDone done, void *userda
                              .result = -ECANCELED,
                              .done = done,
                              .userdata = userdata};
-        if (worker_submit(flow->worker, audit_run, audit_done, audit) < 0) {
+        if (worker_submit(flow->worker, WORKER_COPY, NULL, audit_run, audit_done, audit) < 0) {
                 reply_free(reply);
                 free(audit);
                 return;

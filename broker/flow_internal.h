@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What flow.c, flow_create.c, flow_review.c and flow_audit.c share, and nobody else includes. */
+/* What the flow_*.c files share, and nobody else includes. */
 #pragma once
 
+#include "broker/approved.h"
 #include "broker/flow.h"
 #include "broker/quota.h"
+#include "broker/reach.h"
+#include "broker/record.h"
 #include "broker/subscribers.h"
+#include "broker/voter.h"
 
 /* Group whose members may read the ledger through the bus. */
 #define FLOW_AUDITORS "peerauth-auditors"
@@ -12,6 +16,7 @@
 enum { FLOW_HELD_MAX = 64 }; /* answers that wait for one commit */
 
 typedef struct FlowCreate FlowCreate;
+typedef struct FlowVoting FlowVoting;
 
 struct Flow {
         sd_event *event;
@@ -21,10 +26,13 @@ struct Flow {
         Codes *codes;
         Registry *registry;
         Subscribers *subscribers;
+        Approved *approved; /* sessions that began with an approval */
 
         Policy *policy;       /* NULL: every request is denied */
         char *policy_message; /* why the newest files were refused; NULL if they were not */
         char **group_names;
+        FlowReload reload;
+        void *reload_userdata;
 
         const char *state_dir, *origin;
         Ledger *ledger;
@@ -37,10 +45,13 @@ struct Flow {
         Reply *held[FLOW_HELD_MAX];
         unsigned n_held;
         uint64_t staged_since_usec;
-        FlowCreate *creating;
+        FlowCreate *creating;     /* logins that are not requests yet */
+        FlowVoting *voting;       /* votes that wait for a look-up */
         struct FlowAudit *audits; /* snapshots under way */
         unsigned n_audits;
 };
+
+/* ---- flow.c ---- */
 
 /* Keeps an answer until the staged entries are durable; sends it at once if there are none. */
 void flow_hold(Flow *flow, Reply *reply);
@@ -50,8 +61,8 @@ void flow_schedule_commit(Flow *flow);
 
 /* Who acted, for the ledger; word is "approve", "deny" or, for a wrong code, NULL. */
 typedef struct FlowVote {
-        const Caller *caller;
-        const char *word, *role, *note;
+        const Voter *voter;
+        const char *word, *note;
 } FlowVote;
 
 /*
@@ -68,8 +79,66 @@ void flow_record_created(Flow *flow, Request *request);
 /* Tells whoever waits for this request how it stands now; committed ones only. It may be retired by that. */
 void flow_publish(Flow *flow, Request *request);
 
-/* Snapshots under way end without an answer: their calls are denied. */
-void flow_audit_abandon(Flow *flow);
+/* ---- flow_create.c and flow_admit.c ---- */
 
+/* A login on its way to becoming a request. */
+struct FlowCreate {
+        Flow *flow;
+        FlowCreate *next, **link;
+        Reply *reply;
+        Request *request; /* filled in, not yet in the registry */
+        Reach *reach;
+        uint64_t time_left_usec;
+        bool unsure;        /* whether the rule matches cannot be told */
+        bool unknown_group; /* which rule decides depends on a group that was not found */
+        bool account_stage; /* nothing can be shown, and nobody was asked before */
+        bool can_ask, reason_given;
+};
+
+/* Unlinks it; a reply that it still has denies. Takes NULL; returns NULL. */
+FlowCreate *flow_create_free(FlowCreate *create);
 /* Ends look-ups for logins that are not requests yet. */
 void flow_create_abandon(Flow *flow);
+
+/* Each answers the login and frees create. */
+void admit_fail(FlowCreate *create, const char *error, const char *message);
+void admit_refuse(FlowCreate *create, const char *message); /* denied, with a ledger entry */
+void admit_pass(FlowCreate *create);                        /* exempt */
+/* Exempt because the rule only watches; pass is what is recorded, NULL if it cannot be. */
+void admit_pass_watched(FlowCreate *create, const RecordPass *pass);
+/* Finds out who is there, then holds the login or does what the rule says otherwise. */
+void admit_begin(FlowCreate *create);
+
+/* ---- flow_review.c ---- */
+
+/* What a person who is there, with these sessions, could be under a request's rule. */
+PolicyRole flow_role_for(const Flow *flow, const Request *request, const ReachPerson *person,
+                         const PresenceList *sessions);
+
+/* Whether uid has a live, unlocked session that began with an approval, and before the request. */
+bool flow_vouches(const Flow *flow, const Request *request, uid_t uid, const PresenceList *list);
+
+/* What caller is when it comes to a vote: role, and whether they may vouch for themselves. */
+PolicyRole flow_voting_role(const Flow *flow, const Caller *caller, const Request *request,
+                            bool *ret_self_vouched);
+
+/* The request that the caller may decide, or NULL with the reply answered and freed. */
+Request *flow_find_reviewable(Flow *flow, Reply *reply, const Caller *caller, const char *id);
+
+/* Answers a vote that was refused, recorded or decided something; reply is not freed. */
+void flow_answer_vote(Reply *reply, const Request *request, RequestEventKind kind, int r);
+
+/* ---- flow_session.c ---- */
+
+/* An approved login will open a session. */
+void flow_expect_session(Flow *flow, const Request *request);
+
+/* ---- flow_vote.c ---- */
+
+/* Votes under way end without effect: their calls are denied. */
+void flow_vote_abandon(Flow *flow);
+
+/* ---- flow_audit.c ---- */
+
+/* Snapshots under way end without an answer: their calls are denied. */
+void flow_audit_abandon(Flow *flow);

@@ -1,46 +1,109 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A reviewer acts: may this person see the request, decide it, and is the code right.
+ * Who may see a request, and who may decide it.
  *
  * Rights are worked out from what caller.c found out a moment ago, never from what the request or an
  * earlier call said.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "broker/flow_internal.h"
-#include "common/clock.h"
 #include "common/log.h"
 
-/* The requester, by whatever name or through su or sudo; and who asks to become the requester by su, for it
- * is that person who knows the code (attack B10). */
+/* ---- the requester itself ---- */
+
+/* By whatever name or through su or sudo; and who asks to become the requester by su, for it is that person
+ * who knows the code (attack B10). */
 static bool review_is_self(const Caller *caller, const Request *request) {
         return caller->uid == request->state.requester || caller->person == request->state.requester ||
                (request->asker != 0 && caller->person == request->asker);
 }
 
+/* Whether a rule with SelfReview=yes can mean this person: the requester, under their own account and not on
+ * the way to somebody else's. A terminal below the service manager tells no session, so that for what is
+ * asked from there "another session" cannot be told. */
+static bool review_is_self_reviewable(const Request *request, uid_t uid) {
+        return request->rule->self_review && uid == request->state.requester &&
+               (request->asker == 0 || (request->asker == uid && request->owner_session[0] != '\0'));
+}
+
+/* only: the session that the person acts from; NULL: any of theirs. */
+static bool review_vouches(const Flow *flow, const Request *request, uid_t uid, const PresenceList *list,
+                           const char *only) {
+        if (!review_is_self_reviewable(request, uid))
+                return false;
+        for (size_t i = 0; i < list->n; i++) {
+                const PresenceSession *session = &list->sessions[i];
+
+                if (session->uid == uid && strcmp(session->id, request->owner_session) != 0 &&
+                    (!only || strcmp(session->id, only) == 0) &&
+                    approved_has(flow->approved, session, request->created_usec))
+                        return true;
+        }
+        return false;
+}
+
+bool flow_vouches(const Flow *flow, const Request *request, uid_t uid, const PresenceList *list) {
+        return review_vouches(flow, request, uid, list, NULL);
+}
+
+static bool review_caller_vouches(const Flow *flow, const Caller *caller, const Request *request) {
+        const char *only = caller->session[0] != '\0' ? caller->session : NULL;
+
+        return caller->person == caller->uid && caller->sessions && (only || caller->user_manager) &&
+               review_vouches(flow, request, caller->uid, caller->sessions, only);
+}
+
+/* ---- roles ---- */
+
 /* Group membership alone: enough to see that a request waits. */
 static PolicyRole review_role(const Caller *caller, const Request *request) {
+        const PolicyPerson person = {
+                .uid = caller->uid, .name = caller->account.name, .groups = caller->account.groups};
+        PolicyRole role;
+
         /* Nobody can vouch for an account that does not exist; the request stays, so that guessing names
          * at a login prompt tells nothing (attack A7). */
         if (request->state.requester == REQUEST_UID_INVALID)
                 return (PolicyRole){0};
-        return policy_role(request->rule, caller->uid, caller->account.groups);
+        role = policy_role(request->rule, &person);
+        role.admin = role.admin && !review_is_self(caller, request);
+        return role;
 }
 
-/* The role that counts for a vote: it also takes a session of the right kind. */
-static PolicyRole review_voting_role(const Caller *caller, const Request *request) {
+static QuorumParts review_open_parts(const Request *request) {
+        return quorum_open_parts(&request->rule->quorum, request->state.escalated);
+}
+
+/* It also takes a session of the right kind. */
+PolicyRole flow_voting_role(const Flow *flow, const Caller *caller, const Request *request,
+                            bool *ret_self_vouched) {
         PolicyRole role = review_role(caller, request);
         bool here = caller->local_session || (caller->remote_session && request->rule->remote_reviewers);
 
-        role.reviewer = role.reviewer && here;
+        role.parts = here ? role.parts : 0;
         role.admin = role.admin && (caller->local_session || caller->remote_session);
+        *ret_self_vouched = review_caller_vouches(flow, caller, request);
         return role;
+}
+
+PolicyRole flow_role_for(const Flow *flow, const Request *request, const ReachPerson *person,
+                         const PresenceList *sessions) {
+        bool asks = request->asker != 0 && person->uid == request->asker;
+
+        if (request->state.requester == REQUEST_UID_INVALID)
+                return (PolicyRole){0};
+        if (person->uid != request->state.requester)
+                return asks ? (PolicyRole){0} : person->role;
+        return (PolicyRole){.parts = flow_vouches(flow, request, person->uid, sessions) ? person->role.parts
+                                                                                        : 0};
 }
 
 static bool review_may_see(const Caller *caller, const Request *request) {
         PolicyRole role = review_role(caller, request);
 
-        return role.reviewer || role.admin;
+        return role.admin || (role.parts & review_open_parts(request)) != 0;
 }
 
 const Request *flow_next_visible(Flow *flow, const Caller *caller, const Request *after) {
@@ -58,33 +121,35 @@ const Request *flow_get_visible(Flow *flow, const Caller *caller, const char *id
         return request && review_may_see(caller, request) ? request : NULL;
 }
 
-const char *flow_why_not(const Caller *caller, const Request *request, const char **ret_error) {
-        PolicyRole role = review_voting_role(caller, request);
+bool flow_is_own(const Caller *caller, const Request *request) {
+        return review_is_self(caller, request);
+}
+
+const char *flow_why_not(const Flow *flow, const Caller *caller, const Request *request,
+                         const char **ret_error) {
+        bool vouched = false, self = review_is_self(caller, request);
+        PolicyRole role = flow_voting_role(flow, caller, request, &vouched);
 
         *ret_error = PEERAUTH_ERROR_SELF_REVIEW;
-        if (review_is_self(caller, request))
+        if (self && !review_is_self_reviewable(request, caller->uid))
                 return "Nobody may review their own login.";
+        if (self && !vouched)
+                return "Your own login counts only from another session of yours that was itself approved, is "
+                       "unlocked and began before it.";
         *ret_error = PEERAUTH_ERROR_NOT_ELIGIBLE;
         if (caller_is_borrowed(caller))
                 return "You act as another account through su; review under your own account.";
         if (!caller->local_session && !caller->remote_session)
                 return "You have no unlocked login session on this machine.";
-        if (!role.reviewer && !role.admin)
+        if (!role.admin && !role.parts)
                 return "Reviewers must be logged in at this machine itself, not remotely "
                        "(RemoteReviewers=no).";
+        if (!role.admin && !(role.parts & review_open_parts(request)))
+                return "You are asked only if nobody else has decided for a while.";
         return NULL;
 }
 
-/* ---- votes ---- */
-
-typedef struct ReviewVote {
-        const char *id, *code, *note; /* code is NULL for a denial */
-} ReviewVote;
-
-static void review_refuse(Reply *reply, const char *error, const char *message) {
-        reply_prepare_error(reply, error, "%s", message);
-        reply_free(reply);
-}
+/* ---- answers ---- */
 
 /* How a request that is over answers. */
 static void review_answer_decided(Reply *reply, const Request *request) {
@@ -125,7 +190,7 @@ static void review_answer_wrong_code(Reply *reply, const Request *request) {
                                     left == 1 ? "one more wrong one ends it" : "two more wrong ones end it");
 }
 
-static void review_answer(Reply *reply, const Request *request, const RequestEvent *event, int r) {
+void flow_answer_vote(Reply *reply, const Request *request, RequestEventKind kind, int r) {
         if (r == -EALREADY || r == -EKEYEXPIRED)
                 review_answer_decided(reply, request);
         else if (r == -EIO)
@@ -133,70 +198,35 @@ static void review_answer(Reply *reply, const Request *request, const RequestEve
                                     "The decision could not be recorded; the login is denied.");
         else if (r == -EEXIST)
                 reply_prepare_error(reply, PEERAUTH_ERROR_ALREADY_DECIDED,
-                                    "You have approved this request already; it waits for another person.");
+                                    "You have voted on this request already; it waits for other people. An "
+                                    "approval can still be turned into a denial.");
+        else if (r == -ENOBUFS)
+                reply_prepare_error(reply, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                    "Too many people have voted on this request.");
         else if (r < 0)
                 reply_prepare_error(reply, PEERAUTH_ERROR_NOT_ELIGIBLE, "You may not decide this request.");
-        else if (event->kind == REQUEST_EVENT_WRONG_CODE)
+        else if (kind == REQUEST_EVENT_WRONG_CODE)
                 review_answer_wrong_code(reply, request);
         else
                 review_answer_accepted(reply, request);
 }
 
-/* The request that the caller may decide, or NULL with the reply answered. */
-static Request *review_find(Flow *flow, Reply *reply, const Caller *caller, const char *id) {
-        const char *error, *why_not;
+Request *flow_find_reviewable(Flow *flow, Reply *reply, const Caller *caller, const char *id) {
+        const char *error = PEERAUTH_ERROR_NO_SUCH_REQUEST, *why_not = "There is no such request.";
         Request *request;
 
         flow_commit(flow);
         request = registry_find(flow->registry, id);
-        if (!request || (!review_may_see(caller, request) && !review_is_self(caller, request))) {
-                review_refuse(reply, PEERAUTH_ERROR_NO_SUCH_REQUEST, "There is no such request.");
-                return NULL;
-        }
-        why_not = flow_why_not(caller, request, &error);
-        if (why_not) {
+        if (request && (review_may_see(caller, request) || review_is_self(caller, request))) {
+                why_not = flow_why_not(flow, caller, request, &error);
+                if (!why_not)
+                        return request;
                 log_info("uid %u (person %u) was not allowed to review request %.8s: %s", caller->uid,
                          caller->person, request->id, why_not);
-                review_refuse(reply, error, why_not);
-                return NULL;
         }
-        return request;
-}
-
-static void review_vote(Flow *flow, Reply *reply, const Caller *caller, const ReviewVote *vote) {
-        Request *request = review_find(flow, reply, caller, vote->id);
-        FlowVote who = {.caller = caller};
-        RequestEvent event = {.now_usec = clock_boottime_usec(), .person = caller->person};
-        PolicyRole role;
-        int r;
-
-        if (!request) /* the strings of vote went with the call that was answered */
-                return;
-        who.note = vote->note && *vote->note ? vote->note : NULL;
-        role = review_voting_role(caller, request);
-        event.as_reviewer = role.reviewer;
-        event.as_admin = role.admin;
-        who.role = role.admin ? "admin" : "reviewer";
-        if (!vote->code)
-                event.kind = REQUEST_EVENT_DENY;
-        else if (verdict_is_final(request->state.verdict) || registry_code_matches(request, vote->code))
-                event.kind = REQUEST_EVENT_APPROVE; /* a decided request has no code; it answers as decided */
-        else
-                event.kind = REQUEST_EVENT_WRONG_CODE;
-        if (event.kind != REQUEST_EVENT_WRONG_CODE)
-                who.word = vote->code ? "approve" : "deny";
-        r = flow_event(flow, request, &event, &who);
-        review_answer(reply, request, &event, r);
-        flow_hold(flow, reply);
-}
-
-void flow_approve(Flow *flow, Reply *reply, const Caller *caller, const char *id, const char *code,
-                  const char *note) {
-        review_vote(flow, reply, caller, &(ReviewVote){.id = id, .code = code, .note = note});
-}
-
-void flow_deny(Flow *flow, Reply *reply, const Caller *caller, const char *id, const char *note) {
-        review_vote(flow, reply, caller, &(ReviewVote){.id = id, .note = note});
+        reply_prepare_error(reply, error, "%s", why_not);
+        reply_free(reply);
+        return NULL;
 }
 
 /* ---- subscriptions ---- */

@@ -8,12 +8,30 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+enum { PERSON_SESSION_SIZE = 32 }; /* ids of logind are a few characters long */
+
+typedef struct Person {
+        uid_t uid; /* the human */
+        pid_t parent;
+        char session[PERSON_SESSION_SIZE]; /* of logind, that the process runs in; "" if it runs in none */
+        bool user_manager; /* it was started by systemd --user of that person: in no session */
+} Person;
 
 /*
  * The person is the audit login uid, else the owner of the systemd user slice that the process runs in,
- * else uid itself. 0 and *ret_person, or a negative errno: the process is gone (-ESRCH), is not uid's
+ * else uid itself. Session and manager come from the control group, which only root can change from outside
+ * user@UID.service. 0 and *ret_person, or a negative errno: the process is gone (-ESRCH), is not uid's
  * (-EPERM), login uid and slice name different people for a uid other than root (-EPERM), or /proc could
  * not be read.
  */
-int person_of_process(pid_t pid, uid_t uid, uid_t *ret_person);
+int person_look(pid_t pid, uid_t uid, Person *ret_person);
+
+/*
+ * When a process began, in clock ticks since boot: with the pid, it names one process and no later one. Its
+ * parent goes to ret_parent unless that is NULL. 0 or a negative errno.
+ */
+int person_process_start(pid_t pid, pid_t *ret_parent, uint64_t *ret_start);

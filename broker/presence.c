@@ -3,22 +3,29 @@
 #include "broker/presence.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "broker/bus.h"
+#include "common/cleanup.h"
 
-#define LOGIND_NAME    "org.freedesktop.login1"
-#define LOGIND_PATH    "/org/freedesktop/login1"
-#define LOGIND_MANAGER "org.freedesktop.login1.Manager"
-#define LOGIND_SESSION "org.freedesktop.login1.Session"
+#define LOGIND_NAME     "org.freedesktop.login1"
+#define LOGIND_PATH     "/org/freedesktop/login1"
+#define LOGIND_MANAGER  "org.freedesktop.login1.Manager"
+#define LOGIND_SESSION  "org.freedesktop.login1.Session"
+#define LOGIND_SESSIONS "/org/freedesktop/login1/session"
 
 typedef struct PresenceAsk {
         PresenceQuery *query;
-        uid_t uid;
         sd_bus_slot *slot;
 } PresenceAsk;
+
+/*
+ * Calls to logind that are under way, of all queries. dbus-daemon lets a connection wait for 128 answers, so
+ * a host with many sessions must not ask about all of them at once; a query always has one.
+ */
+enum { PRESENCE_CALLS_MAX = 40 };
+static unsigned presence_calls;
 
 struct PresenceQuery {
         sd_bus *bus;
@@ -27,25 +34,29 @@ struct PresenceQuery {
         void *userdata;
         bool uid_follows; /* presence_narrow() has not been called yet */
         sd_bus_slot *slot;
-        sd_bus_message *sessions; /* the answer of ListSessions, if it came before the uid */
+        sd_bus_message *sessions; /* the answer of ListSessions */
+        bool listing;             /* it is being read */
         PresenceAsk *asks;
         size_t n_asks, open;
-        PresenceList list;
+        PresenceList *list; /* once it is known whom to ask about: it is large, and calls may be many */
 };
 
 /* The properties that decide whether a session counts. The defaults do not. */
 typedef struct SessionFacts {
-        bool user, locked, remote, alive;
+        bool user, locked, alive;
+        PresenceSession session;
 } SessionFacts;
 
 PresenceQuery *presence_query_free(PresenceQuery *query) {
         if (!query)
                 return NULL;
+        presence_calls -= query->open;
         sd_bus_slot_unref(query->slot);
         sd_bus_message_unref(query->sessions);
         for (size_t i = 0; i < query->n_asks; i++)
                 sd_bus_slot_unref(query->asks[i].slot);
         free(query->asks);
+        free(query->list);
         sd_bus_unref(query->bus);
         free(query);
         return NULL;
@@ -58,38 +69,98 @@ bool presence_has(const PresenceList *list, uid_t uid, bool allow_remote) {
         return false;
 }
 
-static int read_session_property(sd_bus_message *m, const char *key, const char *type, SessionFacts *facts) {
-        const char *text;
-        int flag, r;
-
-        if (strcmp(type, "s") == 0 && (strcmp(key, "Class") == 0 || strcmp(key, "State") == 0)) {
-                r = sd_bus_message_read(m, "s", &text);
-                if (r < 0)
-                        return r;
-                if (*key == 'C')
-                        facts->user = strcmp(text, "user") == 0;
-                else
-                        facts->alive = strcmp(text, "active") == 0 || strcmp(text, "online") == 0;
-                return bus_dict_exit(m);
-        }
-        if (strcmp(type, "b") == 0 && (strcmp(key, "LockedHint") == 0 || strcmp(key, "Remote") == 0)) {
-                r = sd_bus_message_read(m, "b", &flag);
-                if (r < 0)
-                        return r;
-                if (*key == 'L')
-                        facts->locked = flag;
-                else
-                        facts->remote = flag;
-                return bus_dict_exit(m);
-        }
-        return bus_dict_skip(m, type);
+const PresenceSession *presence_find(const PresenceList *list, const char *id) {
+        for (size_t i = 0; i < list->n; i++)
+                if (strcmp(list->sessions[i].id, id) == 0)
+                        return &list->sessions[i];
+        return NULL;
 }
 
-static int read_session(sd_bus_message *m, SessionFacts *ret_facts) {
-        SessionFacts facts = {.locked = true, .remote = true};
+/* ---- one session ---- */
+
+static int read_text(sd_bus_message *m, const char *key, SessionFacts *facts) {
+        const char *text;
+        int r = sd_bus_message_read(m, "s", &text);
+
+        if (r < 0)
+                return r;
+        if (strcmp(key, "Class") == 0)
+                facts->user = strcmp(text, "user") == 0;
+        else if (strcmp(key, "State") == 0)
+                facts->alive = strcmp(text, "active") == 0 || strcmp(text, "online") == 0;
+        else if (strcmp(key, "Id") == 0 && strlen(text) < PRESENCE_ID_SIZE)
+                memcpy(facts->session.id, text, strlen(text) + 1);
+        return 0;
+}
+
+static int read_flag(sd_bus_message *m, const char *key, SessionFacts *facts) {
+        int flag, r = sd_bus_message_read(m, "b", &flag);
+
+        if (r < 0)
+                return r;
+        if (strcmp(key, "LockedHint") == 0)
+                facts->locked = flag;
+        else if (strcmp(key, "Remote") == 0)
+                facts->session.remote = flag;
+        return 0;
+}
+
+static int read_time(sd_bus_message *m, const char *key, SessionFacts *facts) {
+        uint64_t usec;
+        int r = sd_bus_message_read(m, "t", &usec);
+
+        if (r < 0)
+                return r;
+        if (strcmp(key, "Timestamp") == 0)
+                facts->session.since_usec = usec;
+        else if (strcmp(key, "TimestampMonotonic") == 0)
+                facts->session.since_mono_usec = usec;
+        return 0;
+}
+
+static int read_user(sd_bus_message *m, SessionFacts *facts) {
+        uint32_t uid;
+        int r = sd_bus_message_read(m, "(uo)", &uid, NULL);
+
+        if (r >= 0)
+                facts->session.uid = uid;
+        return r;
+}
+
+static int read_leader(sd_bus_message *m, SessionFacts *facts) {
+        uint32_t pid;
+        int r = sd_bus_message_read(m, "u", &pid);
+
+        if (r >= 0)
+                facts->session.leader = (pid_t)pid;
+        return r;
+}
+
+static int read_session_property(sd_bus_message *m, const char *key, const char *type, SessionFacts *facts) {
+        int r;
+
+        if (strcmp(type, "s") == 0)
+                r = read_text(m, key, facts);
+        else if (strcmp(type, "b") == 0)
+                r = read_flag(m, key, facts);
+        else if (strcmp(type, "t") == 0)
+                r = read_time(m, key, facts);
+        else if (strcmp(type, "(uo)") == 0 && strcmp(key, "User") == 0)
+                r = read_user(m, facts);
+        else if (strcmp(type, "u") == 0 && strcmp(key, "Leader") == 0)
+                r = read_leader(m, facts);
+        else
+                return bus_dict_skip(m, type);
+        return r < 0 ? r : bus_dict_exit(m);
+}
+
+int presence_read_session(sd_bus_message *m, PresenceSession *ret_session) {
+        SessionFacts facts = {.locked = true, .session = {.uid = (uid_t)-1, .remote = true}};
         const char *key, *type;
         int r;
 
+        if (sd_bus_message_is_method_error(m, NULL))
+                return -sd_bus_message_get_errno(m);
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
         if (r < 0)
                 return r;
@@ -98,67 +169,113 @@ static int read_session(sd_bus_message *m, SessionFacts *ret_facts) {
                 if (r < 0)
                         return r;
         }
-        if (r >= 0)
-                *ret_facts = facts;
-        return r;
+        if (r < 0)
+                return r;
+        if (facts.session.uid == (uid_t)-1 || !*facts.session.id)
+                return -ENODATA;
+        *ret_session = facts.session;
+        return facts.user && facts.alive && !facts.locked;
 }
+
+int presence_ask_session(sd_bus *bus, const char *id, sd_bus_slot **ret_slot,
+                         sd_bus_message_handler_t callback, void *userdata) {
+        _cleanup_free_ char *path = NULL;
+        int r = sd_bus_path_encode(LOGIND_SESSIONS, id, &path);
+
+        return r < 0 ? r
+                     : bus_call(bus, ret_slot, LOGIND_NAME, path, "org.freedesktop.DBus.Properties", "GetAll",
+                                callback, userdata, "s", LOGIND_SESSION);
+}
+
+/* ---- all of them ---- */
 
 static void presence_finish(PresenceQuery *query, int r) {
         /* The callback may free the query. */
-        query->done(r, r < 0 ? NULL : &query->list, query->userdata);
+        query->done(r, r < 0 ? NULL : query->list, query->userdata);
+}
+
+static int on_session(sd_bus_message *m, void *userdata, sd_bus_error *ret_error);
+
+static int ask_session(PresenceQuery *query, const char *id) {
+        PresenceAsk *ask = &query->asks[query->n_asks];
+        int r;
+
+        *ask = (PresenceAsk){.query = query};
+        r = presence_ask_session(query->bus, id, &ask->slot, on_session, ask);
+        if (r < 0)
+                return r;
+        query->n_asks++;
+        query->open++;
+        presence_calls++;
+        return 0;
+}
+
+/* Asks about the next sessions. 0 or a negative errno. */
+static int ask_sessions(PresenceQuery *query) {
+        const char *id;
+        uint32_t uid;
+        int r;
+
+        while (query->listing && (query->open == 0 || presence_calls < PRESENCE_CALLS_MAX)) {
+                r = sd_bus_message_read(query->sessions, "(susso)", &id, &uid, NULL, NULL, NULL);
+                if (r < 0)
+                        return r;
+                query->listing = r > 0;
+                if (r == 0 || (query->only != (uid_t)-1 && uid != query->only))
+                        continue;
+                if (query->n_asks == PRESENCE_SESSIONS_MAX) {
+                        query->list->incomplete = true;
+                        query->listing = false;
+                        continue;
+                }
+                r = ask_session(query, id);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* A session that ended between the two calls is not there. That logind could not be asked says nothing of who
+ * is there: a rule may let a login pass when nobody is. */
+static bool session_has_ended(sd_bus_message *m) {
+        return sd_bus_message_is_method_error(m, SD_BUS_ERROR_UNKNOWN_OBJECT) ||
+               sd_bus_message_is_method_error(m, "org.freedesktop.login1.NoSuchSession");
 }
 
 static int on_session(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         PresenceAsk *ask = userdata;
         PresenceQuery *query = ask->query;
-        SessionFacts facts = {.locked = true};
+        PresenceSession session;
+        int r = 0;
 
         (void)ret_error;
-        /* A session that ended between the two calls answers with an error: it is not there. */
-        if (!sd_bus_message_is_method_error(m, NULL) && read_session(m, &facts) >= 0 && facts.user &&
-            facts.alive && !facts.locked)
-                query->list.sessions[query->list.n++] = (PresenceSession){.uid = ask->uid,
-                                                                          .remote = facts.remote};
-        if (--query->open == 0)
-                presence_finish(query, 0);
+        query->open--;
+        presence_calls--;
+        if (!session_has_ended(m))
+                r = presence_read_session(m, &session);
+        if (r > 0 && (query->only == (uid_t)-1 || session.uid == query->only))
+                query->list->sessions[query->list->n++] = session;
+        if (r >= 0)
+                r = ask_sessions(query);
+        if (r < 0 || query->open == 0)
+                presence_finish(query, r);
         return 0;
 }
 
-static int ask_session(PresenceQuery *query, uid_t uid, const char *path) {
-        PresenceAsk *ask = &query->asks[query->n_asks];
-        int r;
-
-        *ask = (PresenceAsk){.query = query, .uid = uid};
-        r = bus_call(query->bus, &ask->slot, LOGIND_NAME, path, "org.freedesktop.DBus.Properties", "GetAll",
-                     on_session, ask, "s", LOGIND_SESSION);
-        if (r < 0)
-                return r;
-        query->n_asks++;
-        query->open++;
-        return 0;
-}
-
-static int ask_sessions(PresenceQuery *query, sd_bus_message *m) {
-        const char *path;
-        uint32_t uid;
+static int begin_listing(PresenceQuery *query) {
         int r;
 
         query->asks = calloc(PRESENCE_SESSIONS_MAX, sizeof(*query->asks));
-        if (!query->asks)
+        query->list = malloc(sizeof(*query->list));
+        if (!query->asks || !query->list)
                 return -ENOMEM;
-        r = sd_bus_message_enter_container(m, 'a', "(susso)");
+        query->list->n = 0;
+        query->list->incomplete = false;
+        r = sd_bus_message_enter_container(query->sessions, 'a', "(susso)");
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_read(m, "(susso)", NULL, &uid, NULL, NULL, &path)) > 0) {
-                if (query->only != (uid_t)-1 && uid != query->only)
-                        continue;
-                if (query->n_asks == PRESENCE_SESSIONS_MAX)
-                        break;
-                r = ask_session(query, uid, path);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : 0;
+        query->listing = true;
+        return ask_sessions(query);
 }
 
 static int on_sessions(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -167,12 +284,12 @@ static int on_sessions(sd_bus_message *m, void *userdata, sd_bus_error *ret_erro
 
         (void)ret_error;
         r = sd_bus_message_is_method_error(m, NULL) ? -sd_bus_message_get_errno(m) : 0;
-        if (r >= 0 && query->uid_follows) {
+        if (r >= 0) {
                 query->sessions = sd_bus_message_ref(m);
-                return 0;
+                if (query->uid_follows)
+                        return 0;
+                r = begin_listing(query);
         }
-        if (r >= 0)
-                r = ask_sessions(query, m);
         if (r < 0 || query->open == 0)
                 presence_finish(query, r);
         return 0;
@@ -185,7 +302,7 @@ int presence_narrow(PresenceQuery *query, uid_t only) {
         query->uid_follows = false;
         if (!query->sessions)
                 return 0;
-        r = ask_sessions(query, query->sessions);
+        r = begin_listing(query);
         if (r < 0)
                 return r;
         if (query->open == 0)

@@ -9,26 +9,35 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 
-enum { PRESENCE_SESSIONS_MAX = 256 }; /* more are not looked at */
+enum {
+        PRESENCE_SESSIONS_MAX = 256, /* more are not looked at */
+        PRESENCE_ID_SIZE = 32,       /* ids of logind are a few characters long */
+};
 
 typedef struct PresenceSession {
+        char id[PRESENCE_ID_SIZE]; /* never "" */
         uid_t uid;
         bool remote;
+        pid_t leader;             /* the process that began it; 0: logind did not say */
+        uint64_t since_usec;      /* since the Unix epoch; 0: logind did not say */
+        uint64_t since_mono_usec; /* CLOCK_MONOTONIC, which nobody sets; 0: logind did not say */
 } PresenceSession;
 
 typedef struct PresenceList {
         PresenceSession sessions[PRESENCE_SESSIONS_MAX];
         size_t n;
+        bool incomplete; /* there are more than were looked at: nobody may be said to be absent */
 } PresenceList;
 
 typedef struct PresenceQuery PresenceQuery;
 
 /* Called once with 0 and the sessions that count, or with a negative errno: logind could not be asked,
- * so nobody is known to be there. The list is valid during the call, in which the owner frees the query:
- * after an error further answers may be on their way to it. */
+ * so nobody is known to be there. The list is valid until the query is freed. After an error the owner frees
+ * it in that call: further answers may be on their way to it. */
 typedef void (*PresenceDone)(int r, const PresenceList *list, void *userdata);
 
 /*
@@ -45,3 +54,15 @@ PresenceQuery *presence_query_free(PresenceQuery *query);
 
 /* Whether uid has a session that counts; remote ones only if allow_remote. */
 bool presence_has(const PresenceList *list, uid_t uid, bool allow_remote);
+
+/* The session of that id, or NULL. */
+const PresenceSession *presence_find(const PresenceList *list, const char *id);
+
+/* Asks logind for the properties of one session, of whatever kind and state; the answer is for
+ * presence_read_session(). As bus_call(). */
+int presence_ask_session(sd_bus *bus, const char *id, sd_bus_slot **ret_slot,
+                         sd_bus_message_handler_t callback, void *userdata);
+
+/* Reads them. 1 if the session counts, 0 if not, or a negative errno: logind answered with an error, or what
+ * it says is not for us to understand. */
+int presence_read_session(sd_bus_message *m, PresenceSession *ret_session);

@@ -2,6 +2,10 @@
 /* One table of fields a kind. */
 #include "broker/record.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
 #include "common/clock.h"
 
 #define FIELD_STRING(k, v)  ((LedgerField){.key = (k), .type = LEDGER_STRING, .string = (v)})
@@ -14,6 +18,8 @@ static int record(Ledger *ledger, const char *kind, const LedgerField *fields) {
 }
 
 int record_created(Ledger *ledger, const Request *request) {
+        const PolicyRule *rule = request->rule;
+        _cleanup_free_ char *reviewers = policy_reviewers_text(rule, true);
         const LedgerField fields[] = {
                 FIELD_STRING("request", request->id),
                 FIELD_STRING("user", request->user),
@@ -23,68 +29,108 @@ int record_created(Ledger *ledger, const Request *request) {
                 FIELD_STRING("rhost", request->rhost),
                 FIELD_STRING("ruser", request->ruser),
                 FIELD_UINT("verified", request->verified),
-                FIELD_STRING("rule", request->rule->name),
-                FIELD_UINT("needed", request->rule->reviewers_needed),
-                FIELD_STRING("reviewers", request->rule->reviewers_group),
-                FIELD_STRING("admins", request->rule->admins_group),
-                FIELD_STRING("code", request->rule->code == CODE_COMPARE ? PEERAUTH_CODE_COMPARE
-                                                                         : PEERAUTH_CODE_ENTER),
+                FIELD_STRING("rule", rule->name),
+                FIELD_STRING("policy", request->policy->hash),
+                FIELD_STRING("reviewers", reviewers),
+                FIELD_STRING("code",
+                             rule->code == CODE_COMPARE ? PEERAUTH_CODE_COMPARE : PEERAUTH_CODE_ENTER),
+                FIELD_STRING("reason", request->stated_reason),
                 FIELD_END,
         };
 
-        return record(ledger, "request-created", fields);
+        return reviewers ? record(ledger, "request-created", fields) : -ENOMEM;
 }
 
-int record_refused(Ledger *ledger, const RecordLogin *login, const char *rule, const char *reason) {
+int record_refused(Ledger *ledger, const Request *login, const char *reason) {
         const LedgerField fields[] = {
-                /* One field a line, because their order is part of the format. */
-                /* clang-format off */
                 FIELD_STRING("user", login->user),
-                FIELD_UINT("uid", login->uid),
+                FIELD_UINT("uid", login->state.requester),
                 FIELD_STRING("service", login->service),
                 FIELD_STRING("tty", login->tty),
                 FIELD_STRING("rhost", login->rhost),
-                FIELD_STRING("rule", rule),
+                FIELD_STRING("rule", login->rule ? login->rule->name : NULL),
                 FIELD_STRING("reason", reason),
                 FIELD_END,
-                /* clang-format on */
         };
 
         return record(ledger, "refused", fields);
 }
 
-int record_vote(Ledger *ledger, const Request *request, const Caller *caller, const char *vote,
-                const char *role, const char *note) {
+int record_passed(Ledger *ledger, const Request *login, const RecordPass *pass) {
+        _cleanup_free_ char *reviewers = policy_reviewers_text(login->rule, true);
+        const LedgerField fields[] = {
+                FIELD_STRING("user", login->user),
+                FIELD_UINT("uid", login->state.requester),
+                FIELD_STRING("service", login->service),
+                FIELD_STRING("tty", login->tty),
+                FIELD_STRING("rhost", login->rhost),
+                FIELD_STRING("rule", login->rule->name),
+                FIELD_STRING("policy", login->policy->hash),
+                FIELD_STRING("reviewers", reviewers),
+                FIELD_UINT("reachable", pass->reachable),
+                FIELD_UINT("enough", pass->enough),
+                FIELD_STRING("reason", login->stated_reason),
+                FIELD_END,
+        };
+
+        return reviewers ? record(ledger, pass->nobody ? "allowed-nobody" : "monitored", fields) : -ENOMEM;
+}
+
+int record_vote(Ledger *ledger, const Request *request, const Voter *voter, const char *vote,
+                const char *note) {
         const LedgerField fields[] = {
                 FIELD_STRING("request", request->id),
                 FIELD_STRING("user", request->user),
                 FIELD_STRING("vote", vote),
-                FIELD_STRING("by", caller->account.name),
-                FIELD_UINT("by_uid", caller->uid),
-                FIELD_STRING("person", caller->person_name),
-                FIELD_UINT("person_uid", caller->person),
-                FIELD_STRING("role", role),
-                FIELD_STRING("session", caller->local_session ? "local" : "remote"),
+                FIELD_STRING("by", voter->account),
+                FIELD_UINT("by_uid", voter->uid),
+                FIELD_STRING("person", voter->name),
+                FIELD_UINT("person_uid", voter->person),
+                FIELD_STRING("role", voter->role.admin ? "admin" : "reviewer"),
+                FIELD_STRING("session", voter->local ? "local" : "remote"),
                 FIELD_STRING("note", note),
                 FIELD_END,
         };
 
-        return record(ledger, "vote", fields);
+        return record(ledger, voter->person == request->state.requester ? "self-vote" : "vote", fields);
 }
 
-int record_wrong_code(Ledger *ledger, const Request *request, const Caller *caller) {
+int record_vote_void(Ledger *ledger, const Request *request, uid_t person, const char *name,
+                     const char *reason) {
+        const LedgerField fields[] = {
+                FIELD_STRING("request", request->id), FIELD_STRING("user", request->user),
+                FIELD_STRING("person", name),         FIELD_UINT("person_uid", person),
+                FIELD_STRING("reason", reason),       FIELD_END,
+        };
+
+        return record(ledger, "vote-void", fields);
+}
+
+int record_wrong_code(Ledger *ledger, const Request *request, const Voter *voter) {
         const LedgerField fields[] = {
                 FIELD_STRING("request", request->id),
                 FIELD_STRING("user", request->user),
-                FIELD_STRING("by", caller->account.name),
-                FIELD_UINT("by_uid", caller->uid),
-                FIELD_STRING("person", caller->person_name),
-                FIELD_UINT("person_uid", caller->person),
+                FIELD_STRING("by", voter->account),
+                FIELD_UINT("by_uid", voter->uid),
+                FIELD_STRING("person", voter->name),
+                FIELD_UINT("person_uid", voter->person),
                 FIELD_UINT("wrong_codes", request->state.wrong_codes),
                 FIELD_END,
         };
 
         return record(ledger, "wrong-code", fields);
+}
+
+int record_escalated(Ledger *ledger, const Request *request) {
+        _cleanup_free_ char *reviewers = policy_reviewers_text(request->rule, true);
+        const LedgerField fields[] = {
+                FIELD_STRING("request", request->id),
+                FIELD_STRING("user", request->user),
+                FIELD_STRING("reviewers", reviewers),
+                FIELD_END,
+        };
+
+        return reviewers ? record(ledger, "escalated", fields) : -ENOMEM;
 }
 
 static const char *record_end_kind(Verdict verdict) {
@@ -114,10 +160,22 @@ int record_end(Ledger *ledger, const Request *request) {
         return record(ledger, record_end_kind(request->state.verdict), fields);
 }
 
-int record_broker_started(Ledger *ledger, const char *policy_message) {
+int record_policy_changed(Ledger *ledger, const Policy *policy, const char *previous) {
+        const LedgerField fields[] = {
+                FIELD_STRING("policy", policy->hash),
+                FIELD_STRING("previous", previous),
+                FIELD_UINT("rules", policy->n_rules),
+                FIELD_END,
+        };
+
+        return record(ledger, "policy-changed", fields);
+}
+
+int record_broker_started(Ledger *ledger, const Policy *policy, const char *policy_message) {
         const LedgerField fields[] = {
                 FIELD_STRING("version", PEERAUTH_VERSION),
                 FIELD_STRING("vkey", ledger_vkey(ledger)),
+                FIELD_STRING("policy", policy ? policy->hash : NULL),
                 FIELD_STRING("policy_error", policy_message),
                 FIELD_STRING("ledger_warning",
                              ledger_anchor_missing(ledger) ? "no checkpoint was found beside it" : NULL),

@@ -7,30 +7,47 @@
  */
 #pragma once
 
-#include "broker/caller.h"
 #include "broker/ledger.h"
 #include "broker/registry.h"
+#include "broker/voter.h"
 
 /* "request-created": a login waits. */
 int record_created(Ledger *ledger, const Request *request);
 
-/* "refused": a login was denied before it became a request (a rule, no rule, no policy). rule may be NULL. */
-typedef struct RecordLogin {
-        const char *user, *service, *tty, *rhost;
-        uid_t uid;
-} RecordLogin;
-int record_refused(Ledger *ledger, const RecordLogin *login, const char *rule, const char *reason);
+/* A login that became no request. rule may be NULL: none matches. */
+typedef struct RecordPass {
+        bool nobody; /* nobody was there who could have approved it, rather than: the rule only watches */
+        unsigned reachable; /* people who could have had a say */
+        bool enough;        /* together they could have approved it */
+} RecordPass;
 
-/* "vote": one person's approve or deny. role is "reviewer" or "admin". */
-int record_vote(Ledger *ledger, const Request *request, const Caller *caller, const char *vote,
-                const char *role, const char *note);
+/* "refused": it was denied (a rule, no rule, no policy). */
+int record_refused(Ledger *ledger, const Request *login, const char *reason);
+
+/* "monitored": it passed because the rule only watches; "allowed-nobody": because nobody was there. */
+int record_passed(Ledger *ledger, const Request *login, const RecordPass *pass);
+
+/* "vote", or "self-vote" on one's own login: one person's "approve" or "deny". */
+int record_vote(Ledger *ledger, const Request *request, const Voter *voter, const char *vote,
+                const char *note);
+
+/* "vote-void": an earlier approval does not count any more. */
+int record_vote_void(Ledger *ledger, const Request *request, uid_t person, const char *name,
+                     const char *reason);
 
 /* "wrong-code": a reviewer typed another code; how many of them the request has now. */
-int record_wrong_code(Ledger *ledger, const Request *request, const Caller *caller);
+int record_wrong_code(Ledger *ledger, const Request *request, const Voter *voter);
+
+/* "escalated": more people are asked. */
+int record_escalated(Ledger *ledger, const Request *request);
 
 /* "decision" (approved, denied), "expired" or "cancelled": how the request ended. */
 int record_end(Ledger *ledger, const Request *request);
 
-/* "broker-started" and "broker-stopped". policy_message is NULL while the policy is valid. */
-int record_broker_started(Ledger *ledger, const char *policy_message);
+/* "policy-changed": other rules are in force. previous is "" if there were none. */
+int record_policy_changed(Ledger *ledger, const Policy *policy, const char *previous);
+
+/* "broker-started" and "broker-stopped". policy_message is NULL while the policy is valid; policy NULL if
+ * there is none. */
+int record_broker_started(Ledger *ledger, const Policy *policy, const char *policy_message);
 int record_broker_stopped(Ledger *ledger);

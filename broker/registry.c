@@ -96,6 +96,28 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static int on_escalation(sd_event_source *source, uint64_t usec, void *userdata) {
+        Request *request = userdata;
+
+        (void)source;
+        (void)usec;
+        request->registry->on_event(request, REQUEST_EVENT_ESCALATE, request->registry->userdata);
+        return 0;
+}
+
+/* The deadline and, where the rule has one, the escalation. */
+static int registry_add_timers(Registry *registry, Request *request) {
+        int r;
+
+        r = sd_event_add_time(registry->event, &request->timer, CLOCK_BOOTTIME, request->state.deadline_usec,
+                              REGISTRY_TIMER_ACCURACY_USEC, on_deadline, request);
+        if (r >= 0 && request->rule->escalate_usec != 0)
+                r = sd_event_add_time_relative(registry->event, &request->escalation, CLOCK_BOOTTIME,
+                                               request->rule->escalate_usec, REGISTRY_TIMER_ACCURACY_USEC,
+                                               on_escalation, request);
+        return r;
+}
+
 static void list_append(Request **list, unsigned *n, Request *request) {
         while (*list)
                 list = &(*list)->next;
@@ -130,9 +152,7 @@ int registry_add(Registry *registry, Request *request, const char *owner, char r
         if (r >= 0)
                 r = sd_bus_track_add_name(request->track, owner);
         if (r >= 0)
-                r = sd_event_add_time(registry->event, &request->timer, CLOCK_BOOTTIME,
-                                      request->state.deadline_usec, REGISTRY_TIMER_ACCURACY_USEC, on_deadline,
-                                      request);
+                r = registry_add_timers(registry, request);
         if (r >= 0)
                 r = codes_issue(registry->codes, request->rule->code == CODE_COMPARE, &request->code_slot,
                                 ret_code);
@@ -162,6 +182,44 @@ unsigned registry_pending(const Registry *registry) {
         return n;
 }
 
+int registry_name_voter(Request *request, uid_t person, const char *name) {
+        RegistryVoter *voters;
+        char *copy;
+
+        for (size_t i = 0; i < request->n_voters; i++)
+                if (request->voters[i].person == person)
+                        return 0;
+        voters = reallocarray(request->voters, request->n_voters + 1, sizeof(*voters));
+        if (!voters)
+                return -ENOMEM;
+        request->voters = voters;
+        copy = strdup(name);
+        if (!copy)
+                return -ENOMEM;
+        voters[request->n_voters++] = (RegistryVoter){.person = person, .name = copy};
+        return 0;
+}
+
+const char *registry_voter_name(const Request *request, uid_t person) {
+        for (size_t i = 0; i < request->n_voters; i++)
+                if (request->voters[i].person == person)
+                        return request->voters[i].name;
+        return "?";
+}
+
+char **registry_voters(const Request *request, bool approve) {
+        char **names = strv_concat(NULL, NULL);
+
+        for (unsigned i = 0; names && i < request->state.n_votes; i++) {
+                const RequestVote *vote = &request->state.votes[i];
+
+                if (vote->approves == approve &&
+                    strv_append(&names, registry_voter_name(request, vote->person)) < 0)
+                        names = strv_free(names);
+        }
+        return names;
+}
+
 const char *registry_digits(const Request *request) {
         return codes_digits(request->registry->codes, request->code_slot);
 }
@@ -172,6 +230,7 @@ bool registry_code_matches(const Request *request, const char *typed) {
 
 void registry_settle(Request *request) {
         request->timer = sd_event_source_disable_unref(request->timer);
+        request->escalation = sd_event_source_disable_unref(request->escalation);
         if (request->registry)
                 codes_drop(request->registry->codes, request->code_slot);
         request->code_slot = CODE_NO_SLOT;
@@ -215,8 +274,11 @@ Request *registry_drop(Request *request) {
         registry_let_go(request);
         if (registry)
                 list_remove(&registry->retired, &registry->n_retired, request);
-        policy_rule_free(request->rule);
-        strv_free(request->voters);
+        policy_unref(request->policy);
+        for (size_t i = 0; i < request->n_voters; i++)
+                free(request->voters[i].name);
+        free(request->voters);
+        free(request->stated_reason);
         strv_free(request->decided_by);
         free(request->user);
         free(request->service);

@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 
 #include "broker/code.h"
+#include "broker/presence.h"
 #include "common/policy.h"
 #include "broker/reply.h"
 #include "broker/request.h"
@@ -26,16 +27,26 @@ enum {
 
 typedef struct Registry Registry;
 
+typedef struct RegistryVoter {
+        uid_t person;
+        char *name;
+} RegistryVoter;
+
 typedef struct Request {
         char id[PEERAUTH_ID_HEX + 1];
         RequestState state;
-        PolicyRule *rule;                           /* a copy: a new policy does not change this request */
+        Policy *policy;         /* kept, because a new policy does not change this request */
+        const PolicyRule *rule; /* of it; NULL: none matches */
         char *user, *service, *tty, *rhost, *ruser; /* as they came; "" if not known */
         bool verified;                              /* created by root */
-        uid_t asker;           /* the person in whose session su or the like asks; 0: a service asks */
-        uint64_t created_usec; /* since the Unix epoch */
+        char *stated_reason; /* why the requester wants in; NULL: not asked, or nothing said */
+        uid_t asker;         /* the person in whose session su or the like asks; 0: a service asks */
+        pid_t owner_pid, owner_parent;        /* who asked, to know the session that follows from it */
+        char owner_session[PRESENCE_ID_SIZE]; /* that it asked from; "" if none */
+        uint64_t created_usec;                /* since the Unix epoch */
         unsigned code_slot;
-        char **voters;       /* names of those who approved so far */
+        RegistryVoter *voters; /* everybody who voted */
+        size_t n_voters;
         char **decided_by;   /* names behind the decision */
         char *note, *reason; /* the deciding reviewer's note; why, for people; NULL if none */
         bool gone;           /* its owner has disconnected: nobody will fetch the verdict */
@@ -49,10 +60,11 @@ typedef struct Request {
         struct Request *next;
         char *owner; /* unique bus name */
         sd_bus_track *track;
-        sd_event_source *timer;
+        sd_event_source *timer, *escalation;
 } Request;
 
-/* Called when the owner disconnects (CANCEL) or the deadline passes (TICK). */
+/* Called when the owner disconnects (CANCEL), the deadline passes (TICK) or the time to ask more people has
+ * come (ESCALATE). */
 typedef void (*RegistryEvent)(Request *request, RequestEventKind kind, void *userdata);
 
 int registry_new(sd_event *event, sd_bus *bus, Codes *codes, RegistryEvent on_event, void *userdata,
@@ -76,11 +88,18 @@ Request *registry_find(const Registry *registry, const char *id);
 Request *registry_next(const Registry *registry, const Request *after);
 unsigned registry_pending(const Registry *registry);
 
+/* Remembers the name of somebody who votes; once is enough. 0 or -ENOMEM. */
+int registry_name_voter(Request *request, uid_t person, const char *name);
+/* "?" if it could not be remembered. */
+const char *registry_voter_name(const Request *request, uid_t person);
+/* The names of those who approve, or who deny, as the votes stand. Caller frees; NULL: no memory. */
+char **registry_voters(const Request *request, bool approve);
+
 /* The digits that a reviewer may see under Code=compare, or NULL; and whether typed is the code. */
 const char *registry_digits(const Request *request);
 bool registry_code_matches(const Request *request, const char *typed);
 
-/* Stops the timer and wipes the code: for a request that is decided. */
+/* Stops the timers and wipes the code: for a request that is decided. */
 void registry_settle(Request *request);
 
 /* Keeps a decided request for its owner to fetch the verdict until a while after its deadline; then TICK. */

@@ -13,8 +13,9 @@
 typedef struct Subscriber {
         Subscribers *all;
         struct Subscriber *next;
-        char *name;
+        char *name; /* unique bus name */
         uid_t uid, person;
+        char *account;
         char **groups;
         sd_bus_track *track;
 } Subscriber;
@@ -40,6 +41,7 @@ static Subscriber *subscriber_free(Subscriber *subscriber) {
                 return NULL;
         sd_bus_track_unref(subscriber->track);
         strv_free(subscriber->groups);
+        free(subscriber->account);
         free(subscriber->name);
         free(subscriber);
         return NULL;
@@ -106,8 +108,9 @@ int subscribers_add(Subscribers *subscribers, const char *name, const Caller *ca
                                    .name = strdup(name),
                                    .uid = caller->uid,
                                    .person = caller->person,
+                                   .account = strdup(caller->account.name),
                                    .groups = strv_concat(caller->account.groups, NULL)};
-        if (!subscriber->name || !subscriber->groups)
+        if (!subscriber->name || !subscriber->account || !subscriber->groups)
                 r = -ENOMEM;
         if (r >= 0)
                 r = sd_bus_track_new(subscribers->bus, &subscriber->track, on_subscriber_gone, subscriber);
@@ -123,10 +126,16 @@ int subscribers_add(Subscribers *subscribers, const char *name, const Caller *ca
 }
 
 static bool subscriber_may_know(const Subscriber *subscriber, const Request *request) {
-        PolicyRole role = policy_role(request->rule, subscriber->uid, subscriber->groups);
+        const PolicyPerson person = {
+                .uid = subscriber->uid, .name = subscriber->account, .groups = subscriber->groups};
+        PolicyRole role = policy_role(request->rule, &person);
+        QuorumParts open = quorum_open_parts(&request->rule->quorum, request->state.escalated);
+        bool self = subscriber->uid == request->state.requester ||
+                    subscriber->person == request->state.requester;
 
-        return (role.reviewer || role.admin) && subscriber->uid != request->state.requester &&
-               subscriber->person != request->state.requester;
+        if (self)
+                return request->rule->self_review && (role.parts & open);
+        return role.admin || (role.parts & open);
 }
 
 static int subscriber_send(sd_bus *bus, const Subscriber *subscriber, const Request *request) {

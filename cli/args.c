@@ -37,7 +37,22 @@ static const Option options[] = {
         {"version", 0, NULL, OPTION_FLAG, offsetof(Args, version), 0, "Print the version"},
         {"note", 'm', "TEXT", OPTION_TEXT, offsetof(Args, note), ARG_NOTE, "Why; recorded in the ledger"},
         {"yes", 'y', NULL, OPTION_FLAG, offsetof(Args, yes), ARG_YES,
-         "Approve without asking, where the rule shows the code (Code=compare)"},
+         "Do not ask: with --all, or where the rule shows the code (Code=compare)"},
+        {"all", 0, NULL, OPTION_FLAG, offsetof(Args, all), ARG_ALL,
+         "Every request that waits and that the following options fit"},
+        {"user", 'u', "ACCOUNT", OPTION_TEXT, offsetof(Args, user), ARG_USER, "Account that logs in"},
+        {"service", 's', "SERVICE", OPTION_TEXT, offsetof(Args, service), ARG_SERVICE, "PAM service"},
+        {"rhost", 0, "HOST", OPTION_TEXT, offsetof(Args, rhost), ARG_RHOST, "Host that the login comes from"},
+        {"tty", 0, "TERMINAL", OPTION_TEXT, offsetof(Args, tty), ARG_TTY, "Terminal of the login"},
+        {"time", 0, "TIME", OPTION_TEXT, offsetof(Args, time), ARG_TIME,
+         "\"2026-11-21 22:30\" or \"Sat 22:30\"; now if not given"},
+        {"stage", 0, "auth|account", OPTION_TEXT, offsetof(Args, stage), ARG_STAGE,
+         "account: the login was authenticated without peerauth"},
+        {"conf-dir", 0, "DIR", OPTION_TEXT, offsetof(Args, conf_dir), ARG_CONF_DIR,
+         "Administrator's policy (default /etc/peerauth)"},
+        {"vendor-dir", 0, "DIR", OPTION_TEXT, offsetof(Args, vendor_dir), ARG_VENDOR_DIR,
+         "Shipped policy (default /usr/lib/peerauth)"},
+        {"strict", 0, NULL, OPTION_FLAG, offsetof(Args, strict), ARG_STRICT, "Fail if there are warnings"},
         {"format", 0, "sqlite|jsonl", OPTION_TEXT, offsetof(Args, format), ARG_FORMAT, "Form of the export"},
         {"output", 'o', "FILE", OPTION_TEXT, offsetof(Args, output), ARG_OUTPUT,
          "Where to write it; - is the standard output (jsonl only)"},
@@ -130,8 +145,7 @@ static const Option *find_option(int value) {
         return NULL;
 }
 
-/* What the broker would refuse too, told before anything is asked. */
-static int check_note(const char *note) {
+int args_check_note(const char *note) {
         size_t size = note ? strlen(note) : 0;
         uint32_t character;
         int length;
@@ -173,7 +187,7 @@ int args_parse(int argc, char **argv, Args *ret_args) {
                         return r;
         }
         args.words = argv + optind;
-        r = check_note(args.note);
+        r = args_check_note(args.note);
         if (r < 0)
                 return r;
         *ret_args = args;

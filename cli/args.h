@@ -13,11 +13,13 @@ typedef enum JsonMode { JSON_OFF = 0, JSON_PRETTY, JSON_SHORT } JsonMode;
 
 typedef struct Args {
         JsonMode json;
-        bool no_legend, quiet, yes, force, help, version;
-        const char *bus, *note, *format, *output, *checkpoint, *vkey; /* NULL: not given */
-        uint64_t lines;                                               /* 0: not given */
-        unsigned given;                                               /* ARG_ bits of the options that were */
-        char **words;                                                 /* verb and its arguments, in argv */
+        bool no_legend, quiet, yes, force, help, version, all, strict;
+        const char *bus, *note, *format, *output, *checkpoint, *vkey; /* NULL: not given, as below */
+        const char *user, *service, *rhost, *tty, *time, *stage;      /* of a login */
+        const char *conf_dir, *vendor_dir;
+        uint64_t lines; /* 0: not given */
+        unsigned given; /* ARG_ bits of the options that were */
+        char **words;   /* verb and its arguments, in argv */
 } Args;
 
 /* Options that not every verb takes. */
@@ -30,6 +32,16 @@ enum {
         ARG_CHECKPOINT = 1U << 5,
         ARG_VKEY = 1U << 6,
         ARG_LINES = 1U << 7,
+        ARG_ALL = 1U << 8,
+        ARG_USER = 1U << 9,
+        ARG_SERVICE = 1U << 10,
+        ARG_RHOST = 1U << 11,
+        ARG_TTY = 1U << 12,
+        ARG_TIME = 1U << 13,
+        ARG_STAGE = 1U << 14,
+        ARG_CONF_DIR = 1U << 15,
+        ARG_VENDOR_DIR = 1U << 16,
+        ARG_STRICT = 1U << 17,
 };
 
 struct Cli;
@@ -44,6 +56,9 @@ typedef struct Verb {
 
 /* Reads argv (which it reorders). 0, or -EINVAL after saying on stderr what is wrong. */
 int args_parse(int argc, char **argv, Args *ret_args);
+
+/* Whether the broker could take this note (NULL: none). 0, or -EINVAL after saying what is wrong. */
+int args_check_note(const char *note);
 
 /*
  * Finds the verb that the words begin with (no words: the first of the table), checks number of words and

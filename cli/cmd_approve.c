@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/agent.h"
+#include "cli/bulk.h"
 #include "cli/cli.h"
+#include "cli/decision.h"
 #include "cli/prompt.h"
 #include "cli/request_view.h"
 #include "common/text.h"
@@ -65,6 +68,8 @@ static int enter_code(const char *user, char ret[PEERAUTH_CODE_DIGITS + 1]) {
 static int tell(const Cli *cli, Verdict state, unsigned missing, const char *user) {
         if (state == VERDICT_APPROVED)
                 cli_say(cli, "Approved: the login of %s goes on.", user);
+        else if (state == VERDICT_PENDING && missing == UINT32_MAX)
+                cli_say(cli, "Your approval is recorded; the login of %s needs an administrator's.", user);
         else if (state == VERDICT_PENDING)
                 cli_say(cli, "Your approval is recorded; %u more needed for the login of %s.", missing, user);
         else
@@ -74,16 +79,45 @@ static int tell(const Cli *cli, Verdict state, unsigned missing, const char *use
         return CLIENT_EXIT_OK;
 }
 
-int cmd_approve(Cli *cli, char **words) {
-        PEERAUTH_CLEANUP(client_request_done) ClientRequest request = {0};
+/* Whose login it is, from where, and why the person says that they need it. */
+static int introduce(const Cli *cli, const ClientRequest *request) {
+        _cleanup_free_ char *line = request_view_line(request);
+        _cleanup_free_ char *reason = text_safe(request->reason, 4 * PEERAUTH_REASON_MAX);
+
+        if (!line || !reason)
+                return cli_fail(CLIENT_EXIT_ERROR, "out of memory");
+        if (cli->args.quiet)
+                return CLIENT_EXIT_OK;
+        (void)fprintf(stderr, "Request %.8s: %s%s\n", request->id, line,
+                      request->self ? " (your own login)" : "");
+        if (*reason)
+                (void)fprintf(stderr, "Reason given: %s\n", reason);
+        return CLIENT_EXIT_OK;
+}
+
+static int send_approval(Cli *cli, const ClientRequest *request, const char *code, const char *note) {
         PEERAUTH_CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        PEERAUTH_CLEANUP(code_wipe) char code[PEERAUTH_CODE_DIGITS + 1] = "";
-        _cleanup_free_ char *line = NULL, *user = NULL;
+        PEERAUTH_CLEANUP(agent_stop) Agent agent = {0};
         Verdict state;
         unsigned missing;
         int r;
 
-        r = cli_select(cli, words[0], &request);
+        agent_start(&agent, cli->args.bus);
+        r = decision_approve(cli, request, code, note, &state, &missing, &error);
+        agent_stop(&agent);
+        if (r < 0)
+                return cli_fail_call(r, &error, "cannot approve the request of '%s'", request->user);
+        return tell(cli, state, missing, request->user);
+}
+
+static int approve_one(Cli *cli, const char *name) {
+        PEERAUTH_CLEANUP(client_request_done) ClientRequest request = {0};
+        PEERAUTH_CLEANUP(code_wipe) char code[PEERAUTH_CODE_DIGITS + 1] = "";
+        char note[PROMPT_NOTE_SIZE];
+        _cleanup_free_ char *user = NULL;
+        int r;
+
+        r = cli_select(cli, name, &request);
         if (r != CLIENT_EXIT_OK)
                 return r;
         if (!request.can_decide)
@@ -91,18 +125,23 @@ int cmd_approve(Cli *cli, char **words) {
                                 "you cannot approve the request of '%s': %s; leave it to %s", request.user,
                                 *request.why_not ? request.why_not : "the broker gives no reason",
                                 *request.reviewers ? request.reviewers : "somebody whom the rule names");
-        line = request_view_line(&request);
         user = request_view_word(request.user);
-        if (!line || !user)
+        if (!user)
                 return cli_fail(CLIENT_EXIT_ERROR, "out of memory");
-        if (!cli->args.quiet)
-                (void)fprintf(stderr, "Request %.8s: %s\n", request.id, line);
-        r = strcmp(request.code_mode, PEERAUTH_CODE_COMPARE) == 0 ? confirm_code(cli, &request, user, code)
-                                                                  : enter_code(user, code);
+        r = introduce(cli, &request);
+        if (r == CLIENT_EXIT_OK)
+                r = decision_note(cli, &request, true, note);
         if (r != CLIENT_EXIT_OK)
                 return r;
-        r = client_approve(cli->bus, request.id, code, cli->args.note, &state, &missing, &error);
-        if (r < 0)
-                return cli_fail_call(r, &error, "cannot approve the request of '%s'", request.user);
-        return tell(cli, state, missing, request.user);
+        r = strcmp(request.code_mode, PEERAUTH_CODE_COMPARE) == 0 ? confirm_code(cli, &request, user, code)
+                                                                  : enter_code(user, code);
+        return r == CLIENT_EXIT_OK ? send_approval(cli, &request, code, note) : r;
+}
+
+int cmd_approve(Cli *cli, char **words) {
+        int r = bulk_check_usage(cli, words[0], "approve");
+
+        if (r != CLIENT_EXIT_OK)
+                return r;
+        return cli->args.all ? bulk_decide(cli, true) : approve_one(cli, words[0]);
 }

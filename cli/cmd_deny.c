@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* deny: one word is enough, no code and no question; denial is always the safe side. */
+/* deny: no code, and no question but for a note, which nobody has to answer; denial is always the safe side.
+ */
+#include "cli/bulk.h"
 #include "cli/cli.h"
+#include "cli/decision.h"
 
-int cmd_deny(Cli *cli, char **words) {
+static int deny_one(Cli *cli, const char *name) {
         PEERAUTH_CLEANUP(client_request_done) ClientRequest request = {0};
         PEERAUTH_CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        char note[PROMPT_NOTE_SIZE];
         Verdict state;
         int r;
 
-        r = cli_select(cli, words[0], &request);
+        r = cli_select(cli, name, &request);
+        if (r == CLIENT_EXIT_OK)
+                r = decision_note(cli, &request, false, note);
         if (r != CLIENT_EXIT_OK)
                 return r;
-        r = client_deny(cli->bus, request.id, cli->args.note, &state, &error);
+        r = client_deny(cli->bus, request.id, note, &state, &error);
         if (r < 0)
                 return cli_fail_call(r, &error, "cannot deny the request of '%s'", request.user);
         if (state == VERDICT_PENDING)
@@ -20,4 +26,12 @@ int cmd_deny(Cli *cli, char **words) {
         else
                 cli_say(cli, "Denied: the login of %s ends.", request.user);
         return CLIENT_EXIT_OK;
+}
+
+int cmd_deny(Cli *cli, char **words) {
+        int r = bulk_check_usage(cli, words[0], "deny");
+
+        if (r != CLIENT_EXIT_OK)
+                return r;
+        return cli->args.all ? bulk_decide(cli, false) : deny_one(cli, words[0]);
 }

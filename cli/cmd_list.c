@@ -14,7 +14,7 @@ static const OutputColumn columns[] = {
         {"age", "AGE", .right = true},
         {"time-left", "LEFT", .right = true},
         {"votes", "APPROVALS", .right = true},
-        {PEERAUTH_KEY_RULE, "RULE", .cut = true},
+        {"rule-text", "RULE", .cut = true},
         {NULL},
 };
 

@@ -8,19 +8,27 @@
 
 #include "cli/cli.h"
 
-#define DECISION (ARG_NOTE)
-#define VERIFY   (ARG_CHECKPOINT | ARG_VKEY)
-#define EXPORT   (ARG_FORMAT | ARG_OUTPUT | ARG_FORCE)
+#define BULK   (ARG_ALL | ARG_YES | ARG_USER | ARG_SERVICE | ARG_RHOST)
+#define DIRS   (ARG_CONF_DIR | ARG_VENDOR_DIR)
+#define TRIAL  (DIRS | ARG_USER | ARG_SERVICE | ARG_RHOST | ARG_TTY | ARG_TIME | ARG_STAGE)
+#define VERIFY (ARG_CHECKPOINT | ARG_VKEY)
+#define EXPORT (ARG_FORMAT | ARG_OUTPUT | ARG_FORCE)
 
 /* The first one runs if none is named. */
 static const Verb verbs[] = {
         {"list", "", "List the requests that wait, oldest first", 0, 0, 0, cmd_list},
         {"show", "REQUEST", "Show everything about one request", 1, 1, 0, cmd_show},
-        {"approve", "REQUEST", "Approve a login; asks for the code that the requester says", 1, 1,
-         DECISION | ARG_YES, cmd_approve},
-        {"deny", "REQUEST", "Deny a login", 1, 1, DECISION, cmd_deny},
+        {"approve", "REQUEST|--all", "Approve a login; asks for the code that the requester says", 0, 1,
+         ARG_NOTE | BULK, cmd_approve},
+        {"deny", "REQUEST|--all", "Deny a login", 0, 1, ARG_NOTE | BULK, cmd_deny},
         {"watch", "", "Print requests and decisions as they happen, until interrupted", 0, 0, 0, cmd_watch},
         {"status", "", "Show the state of the broker, the policy and the ledger", 0, 0, 0, cmd_status},
+        {"policy keys", "", "List the keys that a rule can have", 0, 0, 0, cmd_policy_keys},
+        {"policy check", "", "Check the files of the policy", 0, 0, DIRS | ARG_STRICT, cmd_policy_check},
+        {"policy show", "", "List the rules in the order in which they are asked", 0, 0, DIRS,
+         cmd_policy_show},
+        {"policy test", "", "Say what would happen to a login, and why", 0, 0, TRIAL, cmd_policy_test},
+        {"policy reload", "", "Make the broker read its policy again", 0, 0, 0, cmd_policy_reload},
         {"ledger show", "", "List the entries of the ledger", 0, 0, ARG_LINES, cmd_ledger_show},
         {"ledger export", "", "Write a copy of the ledger for an auditor", 0, 0, EXPORT, cmd_ledger_export},
         {"ledger verify", "[FILE]", "Verify an export, or the broker's ledger", 0, 1, VERIFY,

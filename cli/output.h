@@ -38,6 +38,10 @@ void record_string(Record *record, const char *key, const char *title, const cha
 void record_uint(Record *record, const char *key, const char *title, uint64_t value, const char *text);
 void record_bool(Record *record, const char *key, const char *title, bool value);
 void record_strings(Record *record, const char *key, const char *title, char *const *values);
+/* A value that is not known, null in JSON. */
+void record_null(Record *record, const char *key, const char *title, const char *text);
+/* A list of records inside this one, in JSON only. They stay the caller's. */
+void record_list(Record *record, const char *key, Record *const *items, size_t n);
 /* A field for people only, which a table finds by its key. */
 void record_text(Record *record, const char *key, const char *title, const char *text);
 /* What the record is about needs attention: its line is coloured. */

@@ -19,15 +19,15 @@ bool prompt_has_terminal(void) {
 }
 
 /* One line without its newline; of one that does not fit nothing is left. 0, or -ECANCELED at the end. */
-static int read_line(char ret[LINE_MAX_BYTES]) {
+static int read_line(char *ret, size_t size) {
         size_t n = 0;
         ssize_t k;
         char c;
 
         while ((k = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n')
-                ret[n < LINE_MAX_BYTES - 1 ? n++ : n] = c;
+                ret[n < size - 1 ? n++ : n] = c;
         ret[n] = '\0';
-        if (n == LINE_MAX_BYTES - 1)
+        if (n == size - 1)
                 ret[0] = '\0';
         explicit_bzero(&c, sizeof(c));
         return k == 1 || n > 0 ? 0 : -ECANCELED;
@@ -41,7 +41,7 @@ int prompt_code(const char *question, char ret[PEERAUTH_CODE_DIGITS + 1]) {
 
                 if (prompt_has_terminal())
                         (void)fprintf(stderr, "%s", question);
-                r = read_line(line);
+                r = read_line(line, sizeof(line));
                 if (r == 0)
                         r = text_parse_code(line, ret);
                 explicit_bzero(line, sizeof(line));
@@ -55,7 +55,18 @@ bool prompt_yes(const char *question) {
         char line[LINE_MAX_BYTES];
 
         (void)fprintf(stderr, "%s [y/N] ", question);
-        if (read_line(line) < 0)
+        if (read_line(line, sizeof(line)) < 0)
                 return false;
         return strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0;
+}
+
+int prompt_note(const char *question, bool must, char ret[PROMPT_NOTE_SIZE]) {
+        int r = 0;
+
+        *ret = '\0';
+        for (int tries = must ? TRIES : 1; r == 0 && !*ret && tries > 0; tries--) {
+                (void)fprintf(stderr, "%s", question);
+                r = read_line(ret, PROMPT_NOTE_SIZE);
+        }
+        return r;
 }

@@ -18,3 +18,9 @@ int prompt_code(const char *question, char ret[PEERAUTH_CODE_DIGITS + 1]);
 
 /* Asks a question whose answer is no unless it is "y" or "yes" (either case). */
 bool prompt_yes(const char *question);
+
+enum { PROMPT_NOTE_SIZE = PEERAUTH_NOTE_MAX + 2 };
+
+/* Asks for a note; if there must be one up to three times. "" if there is none. 0, or -ECANCELED: end of
+ * input. */
+int prompt_note(const char *question, bool must, char ret[PROMPT_NOTE_SIZE]);

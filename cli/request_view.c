@@ -90,16 +90,46 @@ static void add_times(Record *record, const ClientRequest *request) {
                 record_alert(record);
 }
 
-static void add_decision(Record *record, const ClientRequest *request) {
-        char grouped[8], text[32];
+/* "1/2", "1/2, 1 against", and "0/admin" where no number of reviewers is enough. */
+static void add_votes(Record *record, const ClientRequest *request) {
+        bool only_admins = request->missing == UINT32_MAX;
+        char text[64], against[32] = "";
 
-        record_string(record, PEERAUTH_KEY_RULE, "Rule", request->rule);
-        record_string(record, PEERAUTH_KEY_REVIEWERS, "Decided by", request->reviewers);
-        (void)snprintf(text, sizeof(text), "%" PRIu32 "/%" PRIu32, request->approvals, request->needed);
+        if (request->denials > 0)
+                (void)snprintf(against, sizeof(against), ", %" PRIu32 " against", request->denials);
+        (void)snprintf(text, sizeof(text), "%" PRIu32 "/%" PRIu32 "%s", request->approvals, request->needed,
+                       against);
+        if (only_admins)
+                (void)snprintf(text, sizeof(text), "%" PRIu32 "/admin%s", request->approvals, against);
         record_uint(record, PEERAUTH_KEY_APPROVALS, NULL, request->approvals, NULL);
         record_uint(record, PEERAUTH_KEY_NEEDED, NULL, request->needed, NULL);
+        record_uint(record, PEERAUTH_KEY_DENIALS, NULL, request->denials, NULL);
         record_text(record, "votes", "Approvals", text);
+        record_uint(record, PEERAUTH_KEY_MISSING, "Still missing", request->missing,
+                    only_admins ? "an administrator" : NULL);
         record_strings(record, PEERAUTH_KEY_VOTERS, "Approved by", request->voters);
+}
+
+static void add_rule(Record *record, const ClientRequest *request) {
+        char text[PEERAUTH_USER_MAX];
+
+        record_string(record, PEERAUTH_KEY_RULE, "Rule", request->rule);
+        (void)snprintf(text, sizeof(text), "%s%s%s", request->rule, request->escalated ? " (escalated)" : "",
+                       request->self ? " (your own login)" : "");
+        record_text(record, "rule-text", NULL, text);
+        record_bool(record, PEERAUTH_KEY_ESCALATED, "Escalated", request->escalated);
+        record_bool(record, PEERAUTH_KEY_SELF, "Your own login", request->self);
+        record_string(record, PEERAUTH_KEY_REASON, "Reason given", request->reason);
+        record_string(record, PEERAUTH_KEY_NOTE_MODE, "Note", request->note_mode);
+        record_string(record, PEERAUTH_KEY_NOTE_PATTERN, "Form of the note", request->note_pattern);
+}
+
+static void add_decision(Record *record, const ClientRequest *request) {
+        char grouped[8];
+
+        add_rule(record, request);
+        record_string(record, PEERAUTH_KEY_REVIEWERS, "Decided by", request->reviewers);
+        add_votes(record, request);
         record_string(record, PEERAUTH_KEY_STATE, "State", request->state);
         record_string(record, PEERAUTH_KEY_CODE_MODE, NULL, request->code_mode);
         record_bool(record, PEERAUTH_KEY_CAN_DECIDE, "You may decide", request->can_decide);

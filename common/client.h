@@ -29,6 +29,9 @@ int client_connect(const char *address, sd_bus **ret_bus);
 typedef struct ClientLogin {
         const char *user, *service, *tty, *rhost, *ruser; /* NULL: not known */
         uint64_t time_left_usec;                          /* 0: the front end has no limit */
+        const char *stage;                                /* NULL: PEERAUTH_STAGE_AUTH */
+        bool can_ask;                                     /* PEERAUTH_ERROR_REASON_NEEDED may be the answer */
+        const char *reason; /* the requester's; NULL: not asked for. Its message is wiped. */
 } ClientLogin;
 
 typedef struct ClientCreated {
@@ -37,6 +40,7 @@ typedef struct ClientCreated {
         char code[PEERAUTH_CODE_DIGITS + 1];
         uint64_t deadline_usec; /* CLOCK_BOOTTIME */
         uint32_t needed, reachable;
+        bool enough;                      /* those reachable could approve it together; true when not said */
         char *reviewers, *message, *rule; /* never NULL; text_safe() them before a person sees them */
 } ClientCreated;
 
@@ -63,18 +67,27 @@ int client_decision_parse(sd_bus_message *reply, ClientDecision *ret_decision);
 /* Does not wait for an answer. */
 int client_cancel_request(sd_bus *bus, const char *id);
 
+/* Tells a broker that runs (none is started for it) which session a login got, and that it ended. */
+int client_session_opened(sd_bus *bus, const char *session, uint64_t timeout_usec, sd_bus_error *ret_error);
+int client_session_closed(sd_bus *bus, const char *session, uint64_t timeout_usec, sd_bus_error *ret_error);
+
 /* ---- Reviewer ---- */
 
 /* Strings are the broker's, never NULL (a NULL list is an empty one, see common/strv.h), and go through
  * text_safe() before a person sees them; id is 32 lower-case hex digits. */
 typedef struct ClientRequest {
         char *id, *user, *service, *tty, *rhost, *ruser, *rule, *reviewers, *code_mode, *why_not, *state;
-        char **voters;                       /* NULL: nobody */
+        char *reason;                   /* the requester's; "" too if it was asked for and not given */
+        char *note_mode, *note_pattern; /* what the rule asks of the reviewer's note: PEERAUTH_TEXT_... */
+        char **voters;                  /* NULL: nobody */
         char code[PEERAUTH_CODE_DIGITS + 1]; /* only under Code=compare, only from client_get_request() */
-        uint32_t uid, needed, approvals;
+        uint32_t uid, needed, approvals, denials;
+        uint32_t missing;       /* approvals of reviewers; UINT32_MAX: only administrators decide */
         uint64_t created_usec;  /* since the Unix epoch */
         uint64_t deadline_usec; /* CLOCK_BOOTTIME */
         bool verified, can_decide;
+        bool escalated; /* the second group is asked as well */
+        bool self;      /* the caller's own login */
 } ClientRequest;
 void client_request_done(ClientRequest *request);
 
@@ -94,6 +107,21 @@ int client_get_request(sd_bus *bus, const char *id, ClientRequest *ret_request, 
 int client_approve(sd_bus *bus, const char *id, const char *code, const char *note, Verdict *ret_state,
                    unsigned *ret_missing, sd_bus_error *ret_error);
 int client_deny(sd_bus *bus, const char *id, const char *note, Verdict *ret_state, sd_bus_error *ret_error);
+
+/* The same as client_approve(), and polkit may ask the person to authenticate meanwhile: whoever calls it
+ * gives as much time as the request has left. */
+int client_approve_interactive(sd_bus *bus, const char *id, const char *code, const char *note,
+                               uint64_t timeout_usec, Verdict *ret_state, unsigned *ret_missing,
+                               sd_bus_error *ret_error);
+
+/* Sends that call; the reply arrives in callback, and client_approve_parse() reads it. When timeout_usec has
+ * passed the callback gets a local error reply. */
+int client_approve_async(sd_bus *bus, const char *id, const char *code, const char *note,
+                         uint64_t timeout_usec, sd_bus_slot **ret_slot, sd_bus_message_handler_t callback,
+                         void *userdata);
+/* Returns as client_approve() does; every ret_ may be NULL. */
+int client_approve_parse(sd_bus_message *reply, Verdict *ret_state, unsigned *ret_missing,
+                         sd_bus_error *ret_error);
 
 /* Asks for RequestChanged signals to this connection; match them with client_match_changed(). A broker that
  * was restarted has forgotten it. */
@@ -130,7 +158,14 @@ typedef struct ClientStatistics {
         uint32_t pending, subscribers;
         bool policy_valid;
         char *policy_message, *ledger_message, *version; /* never NULL; "" if there is nothing to say */
+        char *policy_hash; /* of the policy in force, in hex; "" if there is none, never NULL */
         char **roles; /* of the caller: "reviewer", "administrator", "auditor"; NULL: none, or not said */
 } ClientStatistics;
 void client_statistics_done(ClientStatistics *statistics);
 int client_get_statistics(sd_bus *bus, ClientStatistics *ret_statistics, sd_bus_error *ret_error);
+
+/* ---- Administrator ---- */
+
+/* Makes the broker read its policy again. PEERAUTH_ERROR_POLICY_INVALID says where it is wrong, and leaves
+ * the old one in force. ret_hash is the caller's to free. */
+int client_reload_policy(sd_bus *bus, char **ret_hash, uint32_t *ret_rules, sd_bus_error *ret_error);

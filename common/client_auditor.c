@@ -20,6 +20,7 @@ static const ClientField statistics_fields[] = {
         {PEERAUTH_KEY_SUBSCRIBERS, 'u', offsetof(ClientStatistics, subscribers)},
         {PEERAUTH_KEY_STARTED, 't', offsetof(ClientStatistics, started_usec)},
         {PEERAUTH_KEY_POLICY_VALID, 'b', offsetof(ClientStatistics, policy_valid)},
+        {PEERAUTH_KEY_POLICY_HASH, 's', offsetof(ClientStatistics, policy_hash)},
         {PEERAUTH_KEY_POLICY_MESSAGE, 's', offsetof(ClientStatistics, policy_message)},
         {PEERAUTH_KEY_LEDGER_MESSAGE, 's', offsetof(ClientStatistics, ledger_message)},
         {PEERAUTH_KEY_VERSION, 's', offsetof(ClientStatistics, version)},

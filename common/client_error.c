@@ -11,7 +11,8 @@
 
 #define START_BROKER "see `systemctl status peerauth-broker`, or start it: `systemctl start peerauth-broker`"
 #define LOOK_AGAIN   "look at `peerauthctl list` for what is waiting"
-#define ASK_ADMIN    "ask an administrator; peerauthctl(1) says who may do what"
+#define ASK_ADMIN \
+        "ask an administrator; peerauthctl(1) says who may do what, and a polkit rule may refuse too"
 #define SAME_VERSION "the broker and peerauthctl may be of different versions; restart peerauth-broker"
 
 static const ClientError errors[] = {
@@ -24,13 +25,17 @@ static const ClientError errors[] = {
          "if the person is sure of it, this is not their login: deny it"},
         {PEERAUTH_ERROR_RATE_LIMITED, CLIENT_EXIT_REFUSED, "wait a minute, then try again"},
         {PEERAUTH_ERROR_LOCKED, CLIENT_EXIT_REFUSED, "wait until the lock ends, or ask an administrator"},
+        {PEERAUTH_ERROR_NOTE_NEEDED, CLIENT_EXIT_USAGE,
+         "write --note=TEXT as the rule wants it, or leave it away"},
+        {PEERAUTH_ERROR_POLICY_INVALID, CLIENT_EXIT_ERROR,
+         "correct it, then run `peerauthctl policy reload` again: the old policy stays in force"},
         {PEERAUTH_ERROR_LEDGER_UNAVAILABLE, CLIENT_EXIT_ERROR,
          "tell an administrator: no login is approved until the ledger can be written (`peerauthctl "
          "status`)"},
         {SD_BUS_ERROR_ACCESS_DENIED, CLIENT_EXIT_PRIVILEGE, ASK_ADMIN},
         {SD_BUS_ERROR_AUTH_FAILED, CLIENT_EXIT_PRIVILEGE, ASK_ADMIN},
         {SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, CLIENT_EXIT_PRIVILEGE,
-         "decide from a desktop session, where you can be asked to authenticate"},
+         "approve at a terminal or in a desktop session, where you can be asked to authenticate"},
         {SD_BUS_ERROR_SERVICE_UNKNOWN, CLIENT_EXIT_UNREACHABLE, START_BROKER},
         {SD_BUS_ERROR_NAME_HAS_NO_OWNER, CLIENT_EXIT_UNREACHABLE, START_BROKER},
         {SD_BUS_ERROR_NO_REPLY, CLIENT_EXIT_UNREACHABLE, START_BROKER},

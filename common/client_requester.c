@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The calls of a login: create a request, wait for its verdict, take it back.
+ * The calls of a login: create a request, wait for its verdict, take it back, tell of its session.
  *
  * Lives inside sshd, sudo and screen lockers. Must never make a verdict out of an answer that is not
- * well-formed, and must wipe the code.
+ * well-formed, and must wipe the code and the reason, for which people type passwords by reflex.
  */
 #include "common/client.h"
 
@@ -16,6 +16,7 @@
 static const ClientField created_fields[] = {
         {PEERAUTH_KEY_NEEDED, 'u', offsetof(ClientCreated, needed)},
         {PEERAUTH_KEY_REACHABLE, 'u', offsetof(ClientCreated, reachable)},
+        {PEERAUTH_KEY_ENOUGH, 'b', offsetof(ClientCreated, enough)},
         {PEERAUTH_KEY_REVIEWERS, 's', offsetof(ClientCreated, reviewers)},
         {PEERAUTH_KEY_MESSAGE, 's', offsetof(ClientCreated, message)},
         {PEERAUTH_KEY_RULE, 's', offsetof(ClientCreated, rule)},
@@ -54,9 +55,10 @@ static int append_login(sd_bus_message *call, const ClientLogin *login) {
         const struct {
                 const char *key, *value;
         } texts[] = {
-                {PEERAUTH_KEY_USER, login->user},   {PEERAUTH_KEY_SERVICE, login->service},
-                {PEERAUTH_KEY_TTY, login->tty},     {PEERAUTH_KEY_RHOST, login->rhost},
-                {PEERAUTH_KEY_RUSER, login->ruser},
+                {PEERAUTH_KEY_USER, login->user},     {PEERAUTH_KEY_SERVICE, login->service},
+                {PEERAUTH_KEY_TTY, login->tty},       {PEERAUTH_KEY_RHOST, login->rhost},
+                {PEERAUTH_KEY_RUSER, login->ruser},   {PEERAUTH_KEY_STAGE, login->stage},
+                {PEERAUTH_KEY_REASON, login->reason},
         };
         int r;
 
@@ -66,6 +68,8 @@ static int append_login(sd_bus_message *call, const ClientLogin *login) {
                         r = sd_bus_message_append(call, "{sv}", texts[i].key, "s", texts[i].value);
         if (r >= 0 && login->time_left_usec > 0)
                 r = sd_bus_message_append(call, "{sv}", PEERAUTH_KEY_TIME_LEFT, "t", login->time_left_usec);
+        if (r >= 0 && login->can_ask)
+                r = sd_bus_message_append(call, "{sv}", PEERAUTH_KEY_CAN_ASK, "b", true);
         return r < 0 ? r : sd_bus_message_close_container(call);
 }
 
@@ -108,10 +112,12 @@ static int read_created(sd_bus_message *reply, ClientCreated *created) {
 int client_create_request(sd_bus *bus, const ClientLogin *login, uint64_t timeout_usec,
                           ClientCreated *ret_created, sd_bus_error *ret_error) {
         _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
-        PEERAUTH_CLEANUP(client_created_done) ClientCreated created = {0};
+        PEERAUTH_CLEANUP(client_created_done) ClientCreated created = {.enough = true};
         int r;
 
         r = client_message_new(bus, PEERAUTH_IFACE_REQUESTER, "CreateRequest", &call);
+        if (r >= 0 && login->reason)
+                r = sd_bus_message_sensitive(call);
         if (r >= 0)
                 r = append_login(call, login);
         if (r >= 0)
@@ -218,4 +224,26 @@ int client_cancel_request(sd_bus *bus, const char *id) {
         if (r >= 0)
                 r = sd_bus_send(bus, call, NULL);
         return r < 0 ? r : 0;
+}
+
+/* A broker that does not run has nobody's sessions, and at shutdown none must be started. */
+static int tell_of_session(sd_bus *bus, const char *member, const char *session, uint64_t timeout_usec,
+                           sd_bus_error *ret_error) {
+        _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
+        int r;
+
+        r = client_message_new(bus, PEERAUTH_IFACE_REQUESTER, member, &call);
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(call, false);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "s", session);
+        return r < 0 ? r : client_message_call(bus, call, timeout_usec, &reply, ret_error);
+}
+
+int client_session_opened(sd_bus *bus, const char *session, uint64_t timeout_usec, sd_bus_error *ret_error) {
+        return tell_of_session(bus, "SessionOpened", session, timeout_usec, ret_error);
+}
+
+int client_session_closed(sd_bus *bus, const char *session, uint64_t timeout_usec, sd_bus_error *ret_error) {
+        return tell_of_session(bus, "SessionClosed", session, timeout_usec, ret_error);
 }

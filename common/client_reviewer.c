@@ -26,15 +26,22 @@ static const ClientField request_fields[] = {
         {PEERAUTH_KEY_CODE_MODE, 's', offsetof(ClientRequest, code_mode)},
         {PEERAUTH_KEY_WHY_NOT, 's', offsetof(ClientRequest, why_not)},
         {PEERAUTH_KEY_STATE, 's', offsetof(ClientRequest, state)},
+        {PEERAUTH_KEY_REASON, 's', offsetof(ClientRequest, reason)},
+        {PEERAUTH_KEY_NOTE_MODE, 's', offsetof(ClientRequest, note_mode)},
+        {PEERAUTH_KEY_NOTE_PATTERN, 's', offsetof(ClientRequest, note_pattern)},
         {PEERAUTH_KEY_VOTERS, 'S', offsetof(ClientRequest, voters)},
         {PEERAUTH_KEY_CODE, 'c', offsetof(ClientRequest, code)},
         {PEERAUTH_KEY_UID, 'u', offsetof(ClientRequest, uid)},
         {PEERAUTH_KEY_NEEDED, 'u', offsetof(ClientRequest, needed)},
         {PEERAUTH_KEY_APPROVALS, 'u', offsetof(ClientRequest, approvals)},
+        {PEERAUTH_KEY_DENIALS, 'u', offsetof(ClientRequest, denials)},
+        {PEERAUTH_KEY_MISSING, 'u', offsetof(ClientRequest, missing)},
         {PEERAUTH_KEY_CREATED, 't', offsetof(ClientRequest, created_usec)},
         {PEERAUTH_KEY_DEADLINE, 't', offsetof(ClientRequest, deadline_usec)},
         {PEERAUTH_KEY_VERIFIED, 'b', offsetof(ClientRequest, verified)},
         {PEERAUTH_KEY_CAN_DECIDE, 'b', offsetof(ClientRequest, can_decide)},
+        {PEERAUTH_KEY_ESCALATED, 'b', offsetof(ClientRequest, escalated)},
+        {PEERAUTH_KEY_SELF, 'b', offsetof(ClientRequest, self)},
         {NULL},
 };
 
@@ -169,21 +176,35 @@ int client_get_request(sd_bus *bus, const char *id, ClientRequest *ret_request, 
         return 0;
 }
 
-static int decide(sd_bus *bus, sd_bus_message *call, const char *note, Verdict *ret_state,
-                  unsigned *ret_missing, sd_bus_error *ret_error) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
+/* Approve (with a code) or Deny (without); the code is wiped with the message. */
+static int new_decision(sd_bus *bus, const char *id, const char *code, const char *note,
+                        sd_bus_message **ret_call) {
+        _cleanup_message_ sd_bus_message *call = NULL;
+        int r;
+
+        r = client_message_new(bus, PEERAUTH_IFACE_REVIEWER, code ? "Approve" : "Deny", &call);
+        if (r >= 0)
+                r = sd_bus_message_sensitive(call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "s", id);
+        if (r >= 0 && code)
+                r = sd_bus_message_append(call, "s", code);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "sa{sv}", note ? note : "", 0);
+        if (r < 0)
+                return r;
+        *ret_call = STEAL_PTR(call);
+        return 0;
+}
+
+static int read_decision(sd_bus_message *reply, Verdict *ret_state, unsigned *ret_missing) {
         const char *state;
         uint32_t missing;
         int r;
 
-        r = sd_bus_message_append(call, "sa{sv}", note ? note : "", 0);
-        if (r >= 0)
-                r = client_message_call(bus, call, CLIENT_TIMEOUT_USEC, &reply, ret_error);
-        if (r < 0)
-                return r;
         r = sd_bus_message_read(reply, "su", &state, &missing);
-        if (r < 0)
-                return client_message_read_error(r);
+        if (r <= 0)
+                return r < 0 ? client_message_read_error(r) : -EBADMSG;
         if (ret_state)
                 *ret_state = verdict_from_string(state);
         if (ret_missing)
@@ -191,27 +212,61 @@ static int decide(sd_bus *bus, sd_bus_message *call, const char *note, Verdict *
         return 0;
 }
 
+static int decide(sd_bus *bus, sd_bus_message *call, uint64_t timeout_usec, Verdict *ret_state,
+                  unsigned *ret_missing, sd_bus_error *ret_error) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        int r = client_message_call(bus, call, timeout_usec, &reply, ret_error);
+
+        return r < 0 ? r : read_decision(reply, ret_state, ret_missing);
+}
+
 int client_approve(sd_bus *bus, const char *id, const char *code, const char *note, Verdict *ret_state,
                    unsigned *ret_missing, sd_bus_error *ret_error) {
         _cleanup_message_ sd_bus_message *call = NULL;
-        int r;
+        int r = new_decision(bus, id, code, note, &call);
 
-        r = client_message_new(bus, PEERAUTH_IFACE_REVIEWER, "Approve", &call);
+        return r < 0 ? r : decide(bus, call, CLIENT_TIMEOUT_USEC, ret_state, ret_missing, ret_error);
+}
+
+int client_approve_interactive(sd_bus *bus, const char *id, const char *code, const char *note,
+                               uint64_t timeout_usec, Verdict *ret_state, unsigned *ret_missing,
+                               sd_bus_error *ret_error) {
+        _cleanup_message_ sd_bus_message *call = NULL;
+        int r = new_decision(bus, id, code, note, &call);
+
         if (r >= 0)
-                r = sd_bus_message_sensitive(call);
+                r = sd_bus_message_set_allow_interactive_authorization(call, true);
+        return r < 0 ? r : decide(bus, call, timeout_usec, ret_state, ret_missing, ret_error);
+}
+
+int client_approve_async(sd_bus *bus, const char *id, const char *code, const char *note,
+                         uint64_t timeout_usec, sd_bus_slot **ret_slot, sd_bus_message_handler_t callback,
+                         void *userdata) {
+        _cleanup_message_ sd_bus_message *call = NULL;
+        int r = new_decision(bus, id, code, note, &call);
+
         if (r >= 0)
-                r = sd_bus_message_append(call, "ss", id, code);
-        return r < 0 ? r : decide(bus, call, note, ret_state, ret_missing, ret_error);
+                r = sd_bus_message_set_allow_interactive_authorization(call, true);
+        if (r >= 0) /* 0 would mean libsystemd's own default, which the environment can change */
+                r = sd_bus_call_async(bus, ret_slot, call, callback, userdata,
+                                      timeout_usec > 0 ? timeout_usec : 1);
+        return r < 0 ? r : 0;
+}
+
+int client_approve_parse(sd_bus_message *reply, Verdict *ret_state, unsigned *ret_missing,
+                         sd_bus_error *ret_error) {
+        if (!sd_bus_message_is_method_error(reply, NULL))
+                return read_decision(reply, ret_state, ret_missing);
+        if (ret_error)
+                (void)sd_bus_error_copy(ret_error, sd_bus_message_get_error(reply));
+        return -EREMOTEIO;
 }
 
 int client_deny(sd_bus *bus, const char *id, const char *note, Verdict *ret_state, sd_bus_error *ret_error) {
         _cleanup_message_ sd_bus_message *call = NULL;
-        int r;
+        int r = new_decision(bus, id, NULL, note, &call);
 
-        r = client_message_new(bus, PEERAUTH_IFACE_REVIEWER, "Deny", &call);
-        if (r >= 0)
-                r = sd_bus_message_append(call, "s", id);
-        return r < 0 ? r : decide(bus, call, note, ret_state, NULL, ret_error);
+        return r < 0 ? r : decide(bus, call, CLIENT_TIMEOUT_USEC, ret_state, NULL, ret_error);
 }
 
 int client_subscribe(sd_bus *bus, sd_bus_error *ret_error) {

@@ -9,11 +9,14 @@
 #include <stdio.h>
 
 #include "common/policy.h"
+#include "common/policy_expression.h"
 
-/* A rule while its keys come in, zero-initialised. */
+/* A rule while its keys come in, zero-initialised. Keys may come in any order, so what depends on several is
+ * put together when all are there. */
 typedef struct PolicyDraft {
-        PolicyRule rule; /* owned by the draft; policy_rule_done() */
-        unsigned seen;   /* bit i: the key in row i of the table was written */
+        PolicyRule rule;
+        PolicyExpression reviewers, escalation;
+        unsigned seen; /* bit i: the key in row i of the table was written */
 } PolicyDraft;
 
 /* Takes one Key=value. */
@@ -22,6 +25,9 @@ int policy_key_apply(PolicyDraft *draft, const char *key, const char *value, cha
 /* To be called after the last key: fills in the defaults and refuses a rule that says too little or
  * contradicts itself. */
 int policy_key_finish(PolicyDraft *draft, char **ret_problem);
+
+/* Frees what a draft holds. Whoever takes the rule out of a finished draft leaves a zeroed one in it. */
+void policy_draft_done(PolicyDraft *draft);
 
 /* A row a key: name, type, default and help, separated by tabs. */
 void policy_key_print(FILE *out);

@@ -12,6 +12,7 @@
 #include "common/policy_load_open.h"
 #include "common/policy_scan.h"
 #include "common/cleanup.h"
+#include "common/crypto.h"
 #include "common/strv.h"
 
 #define FILE_NAME   "peerauth.conf"
@@ -19,7 +20,23 @@
 
 enum { DROP_INS_MAX = 256 };
 
-PEERAUTH_DEFINE_CLEANUP(Policy *, policy_free);
+PEERAUTH_DEFINE_CLEANUP(Policy *, policy_unref);
+
+/* A policy while its files come in, the lowest first. */
+typedef struct Loading {
+        Policy *policy;
+        CryptoSha256 hash;
+} Loading;
+
+/* Bytes alone would not do: the same ones in another file can be another policy. */
+static void add_to_hash(Loading *loading, const char *path, const char *bytes, size_t size) {
+        char text[32];
+        int n = snprintf(text, sizeof(text), "%zu", size);
+
+        crypto_sha256_add(&loading->hash, path, strlen(path) + 1);
+        crypto_sha256_add(&loading->hash, text, (size_t)n + 1);
+        crypto_sha256_add(&loading->hash, bytes, size);
+}
 
 static PolicyRule *find_rule(const Policy *policy, const char *name) {
         for (size_t i = 0; i < policy->n_rules; i++)
@@ -67,7 +84,7 @@ static int put_over(Policy *policy, PolicyRules *upper, const char *path, char *
 }
 
 /* 1: the file was read, 0: it is not there. */
-static int load_file(Policy *policy, int dir_fd, const char *dir, const char *name, char **ret_message) {
+static int load_file(Loading *loading, int dir_fd, const char *dir, const char *name, char **ret_message) {
         PEERAUTH_CLEANUP(policy_rules_done) PolicyRules rules = {0};
         _cleanup_free_ char *path = NULL, *bytes = NULL;
         size_t size;
@@ -80,10 +97,12 @@ static int load_file(Policy *policy, int dir_fd, const char *dir, const char *na
         r = policy_read_file(dir_fd, name, path, &bytes, &size, ret_message);
         if (r == -ENOENT)
                 return 0;
+        if (r < 0)
+                return r;
+        add_to_hash(loading, path, bytes, size);
+        r = policy_parse(bytes, size, path, &rules, ret_message);
         if (r == 0)
-                r = policy_parse(bytes, size, path, &rules, ret_message);
-        if (r == 0)
-                r = put_over(policy, &rules, path, ret_message);
+                r = put_over(loading->policy, &rules, path, ret_message);
         return r < 0 ? r : 1;
 }
 
@@ -129,7 +148,7 @@ static int list_drop_ins(int dir_fd, const char *path, char ***ret_names, char *
 }
 
 /* Number of files read. */
-static int load_drop_ins(Policy *policy, int etc_fd, const char *etc, char **ret_message) {
+static int load_drop_ins(Loading *loading, int etc_fd, const char *etc, char **ret_message) {
         _cleanup_strv_ char **names = NULL;
         _cleanup_close_ int fd = -1;
         _cleanup_free_ char *path = NULL;
@@ -145,14 +164,14 @@ static int load_drop_ins(Policy *policy, int etc_fd, const char *etc, char **ret
         if (r == 0)
                 r = list_drop_ins(fd, path, &names, ret_message);
         for (char **name = names; r >= 0 && name && *name; name++) {
-                r = load_file(policy, fd, path, *name, ret_message);
+                r = load_file(loading, fd, path, *name, ret_message);
                 n_files += r > 0;
         }
         return r < 0 ? r : n_files;
 }
 
 /* Number of files read. */
-static int load_dir(Policy *policy, const char *dir, bool drop_ins, char **ret_message) {
+static int load_dir(Loading *loading, const char *dir, bool drop_ins, char **ret_message) {
         _cleanup_close_ int fd = -1;
         int r, n_files;
 
@@ -160,28 +179,40 @@ static int load_dir(Policy *policy, const char *dir, bool drop_ins, char **ret_m
         if (r == -ENOENT)
                 return 0;
         if (r == 0)
-                r = load_file(policy, fd, dir, FILE_NAME, ret_message);
+                r = load_file(loading, fd, dir, FILE_NAME, ret_message);
         if (r < 0 || !drop_ins)
                 return r;
         n_files = r;
-        r = load_drop_ins(policy, fd, dir, ret_message);
+        r = load_drop_ins(loading, fd, dir, ret_message);
         return r < 0 ? r : n_files + r;
 }
 
+/* Number of files read. */
+static int load_levels(Loading *loading, const PolicyDirs *dirs, char **ret_message) {
+        int n_vendor = load_dir(loading, dirs->vendor, false, ret_message), n_etc;
+
+        if (n_vendor < 0)
+                return n_vendor;
+        n_etc = load_dir(loading, dirs->etc, true, ret_message);
+        return n_etc < 0 ? n_etc : n_vendor + n_etc;
+}
+
 int policy_load(const PolicyDirs *dirs, Policy **ret_policy, char **ret_message) {
-        PEERAUTH_CLEANUP(policy_free_p) Policy *policy = calloc(1, sizeof(*policy));
-        int r, n_files;
+        PEERAUTH_CLEANUP(policy_unref_p) Policy *policy = calloc(1, sizeof(*policy));
+        Loading loading = {.policy = policy};
+        uint8_t digest[CRYPTO_SHA256_SIZE];
+        int r;
 
         if (!policy)
                 return -ENOMEM;
-        r = n_files = load_dir(policy, dirs->vendor, false, ret_message);
-        if (r >= 0) {
-                r = load_dir(policy, dirs->etc, true, ret_message);
-                n_files += r;
-        }
+        r = crypto_init();
+        if (r < 0)
+                return policy_message(ret_message, r, dirs->etc, 0, "libsodium cannot be used");
+        crypto_sha256_begin(&loading.hash);
+        r = load_levels(&loading, dirs, ret_message);
         if (r < 0)
                 return r;
-        if (n_files == 0)
+        if (r == 0)
                 return policy_message(ret_message, -ENOENT, dirs->etc, 0,
                                       "no " FILE_NAME " here, in " DROP_IN_DIR
                                       " or in %s; every login that asks is denied",
@@ -189,6 +220,8 @@ int policy_load(const PolicyDirs *dirs, Policy **ret_policy, char **ret_message)
         if (policy->n_rules == 0)
                 return policy_message(ret_message, -EINVAL, dirs->etc, 0,
                                       "no file has a [Rule NAME]; every login that asks is denied");
+        crypto_sha256_end(&loading.hash, digest);
+        crypto_hex(digest, sizeof(digest), policy->hash);
         r = policy_name_groups(policy);
         if (r < 0)
                 return r;

@@ -19,6 +19,9 @@ typedef struct PolicyDirs {
  * order of their names). Precedence is vendor < etc < drop-ins, a later drop-in over an earlier one:
  * rules of a higher level are asked first, and a rule takes the place of one with the same name below.
  *
+ * policy->hash is over every file in the order of reading, the lowest first: its path, a NUL, its size in
+ * decimal, a NUL, and the bytes that were parsed.
+ *
  * Returns 0 and *ret_policy (owned by the caller), or a negative errno and *ret_message: one line
  * "FILE:LINE: what is wrong, and the remedy" (owned by the caller; may be NULL if memory ran out).
  *   -ENOENT  there is no file at all; -EPERM  a file that is not root's alone, or not a regular file;

@@ -87,7 +87,10 @@ static int take_rule(econf_file *file, const PolicyScan *scan, size_t first, con
                      PolicyRule *ret_rule, char **ret_message) {
         const PolicyLine *head = &scan->lines[first];
         _cleanup_free_ char *problem = NULL;
-        PolicyDraft draft = {.rule.name = strdup(head->rule), .rule.file = strdup(path)};
+        PEERAUTH_CLEANUP(policy_draft_done)
+        PolicyDraft draft = {
+                .rule = {.name = strdup(head->rule), .file = strdup(path), .line = head->number},
+        };
         size_t i = first + 1;
         int r = draft.rule.name && draft.rule.file ? 0 : -ENOMEM;
 
@@ -97,11 +100,10 @@ static int take_rule(econf_file *file, const PolicyScan *scan, size_t first, con
                 r = policy_key_finish(&draft, &problem);
         if (problem)
                 r = policy_message(ret_message, r, path, head->number, "[Rule %s]: %s", head->rule, problem);
-        if (r < 0) {
-                policy_rule_done(&draft.rule);
+        if (r < 0)
                 return r;
-        }
         *ret_rule = draft.rule;
+        draft.rule = (PolicyRule){0};
         return (int)(i - first);
 }
 

@@ -31,8 +31,7 @@ int policy_problem(char **ret_problem, const char *format, ...) {
         return -EINVAL;
 }
 
-/* Like policy_problem() with "'VALUE' " before the rest, VALUE being made safe. */
-static int bad_value(char **ret_problem, const char *value, const char *rest) {
+int policy_problem_value(char **ret_problem, const char *value, const char *rest) {
         _cleanup_free_ char *shown = text_safe(value, SHOWN_MAX);
 
         return shown ? policy_problem(ret_problem, "'%s' %s", shown, rest) : -ENOMEM;
@@ -71,7 +70,7 @@ int policy_value_name(const char *value, char **ret_name, char **ret_problem) {
         if (!wrong && !text_is_plain(value, SIZE_MAX))
                 wrong = "has an invisible character, or is not UTF-8";
         if (wrong)
-                return bad_value(ret_problem, value, wrong);
+                return policy_problem_value(ret_problem, value, wrong);
         name = strdup(value);
         if (!name)
                 return -ENOMEM;
@@ -105,30 +104,22 @@ int policy_value_names(const char *value, char ***ret_names, char **ret_problem)
         return 0;
 }
 
-int policy_value_threshold(const char *value, unsigned max, char **ret_group, unsigned *ret_needed,
-                           char **ret_problem) {
-        const char *colon = strrchr(value, ':'), *digits = colon ? colon + 1 : "1";
-        _cleanup_free_ char *group = strndup(value, colon ? (size_t)(colon - value) : strlen(value));
-        size_t n_digits = strspn(digits, "0123456789");
-        unsigned needed = 0;
-        int r;
+int policy_value_number(const char *value, unsigned max, const char *what, unsigned *ret_number,
+                        char **ret_problem) {
+        size_t n_digits = strspn(value, "0123456789");
+        unsigned number = 0;
 
-        if (!group)
-                return -ENOMEM;
-        for (size_t i = 0; i < n_digits && needed <= max; i++)
-                needed = needed * 10 + (unsigned)(digits[i] - '0');
-        if (n_digits == 0 || digits[n_digits] != '\0' || digits[0] == '0' || needed > max) {
-                _cleanup_free_ char *shown = text_safe(digits, SHOWN_MAX);
+        for (size_t i = 0; i < n_digits && number <= max; i++)
+                number = number * 10 + (unsigned)(value[i] - '0');
+        if (n_digits == 0 || value[n_digits] != '\0' || value[0] == '0' || number > max) {
+                _cleanup_free_ char *shown = text_safe(value, SHOWN_MAX);
 
                 if (!shown)
                         return -ENOMEM;
-                return policy_problem(ret_problem, "'%s' is not a number of approvals from 1 to %u", shown,
+                return policy_problem(ret_problem, "'%s' is not a number of %s from 1 to %u", shown, what,
                                       max);
         }
-        r = policy_value_name(group, ret_group, ret_problem);
-        if (r < 0)
-                return r;
-        *ret_needed = needed;
+        *ret_number = number;
         return 0;
 }
 
@@ -168,8 +159,8 @@ int policy_value_duration(const char *value, const PolicyLimits *limits, uint64_
                 r = duration_part(&p, &usec);
         while (r == 0 && *p);
         if (r < 0)
-                return bad_value(ret_problem, value,
-                                 "is not a duration; write a number and s, min or h, as in 5min");
+                return policy_problem_value(ret_problem, value,
+                                            "is not a duration; write a number and s, min or h, as in 5min");
         if (usec < limits->min_usec || usec > limits->max_usec)
                 return policy_problem(ret_problem, "%llus is not between %llus and %llus (%s)",
                                       usec / PEERAUTH_USEC_PER_SEC, limits->min_usec / PEERAUTH_USEC_PER_SEC,
@@ -180,7 +171,7 @@ int policy_value_duration(const char *value, const PolicyLimits *limits, uint64_
 
 int policy_value_boolean(const char *value, bool *ret_boolean, char **ret_problem) {
         static const char *const words[] = {"no", "yes"};
-        unsigned i;
+        unsigned i = 0;
         int r = policy_value_word(value, words, 2, &i, ret_problem);
 
         if (r == 0)
@@ -200,5 +191,5 @@ int policy_value_word(const char *value, const char *const *words, unsigned n, u
                 }
                 used += (size_t)snprintf(expected + used, sizeof(expected) - used, " %s", words[i]);
         }
-        return bad_value(ret_problem, value, expected);
+        return policy_problem_value(ret_problem, value, expected);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reads the values of the policy: names, lists of names, GROUP:N, durations, yes and no.
+ * Reads the simple values of the policy: names, lists of names, numbers, durations, yes and no.
  *
  * Pure. Stricter than needed on purpose: what cannot be an account, group or service is refused rather
  * than never matched, since a rule that matches less than its author believes is a hole.
@@ -16,15 +16,18 @@
 /* Makes *ret_problem by printf rules. Always returns a negative errno: -EINVAL, or -ENOMEM. */
 int policy_problem(char **ret_problem, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same for "'VALUE' REST", VALUE being made safe and cut if it is long. */
+int policy_problem_value(char **ret_problem, const char *value, const char *rest);
+
 /* One account, group or service name. */
 int policy_value_name(const char *value, char **ret_name, char **ret_problem);
 
 /* Names separated by spaces, tabs or commas, at least one. */
 int policy_value_names(const char *value, char ***ret_names, char **ret_problem);
 
-/* GROUP or GROUP:N with N from 1 to max; GROUP alone is GROUP:1. */
-int policy_value_threshold(const char *value, unsigned max, char **ret_group, unsigned *ret_needed,
-                           char **ret_problem);
+/* From 1 to max; what is counted, for the message: "approvals". */
+int policy_value_number(const char *value, unsigned max, const char *what, unsigned *ret_number,
+                        char **ret_problem);
 
 /* A sum like "5min" or "1min 30s"; units s, sec, min, h; from min to max, in microseconds. max_reason says
  * where the upper limit comes from. */

@@ -13,6 +13,7 @@
 #define PEERAUTH_IFACE_REQUESTER "org.peerauth.PeerAuth1.Requester"
 #define PEERAUTH_IFACE_REVIEWER  "org.peerauth.PeerAuth1.Reviewer"
 #define PEERAUTH_IFACE_AUDITOR   "org.peerauth.PeerAuth1.Auditor"
+#define PEERAUTH_IFACE_ADMIN     "org.peerauth.PeerAuth1.Administrator"
 #define PEERAUTH_SIGNAL_CHANGED  "RequestChanged"
 
 /* The module never reads the address from its environment, which is hostile under su and sudo. */
@@ -28,45 +29,67 @@
 #define PEERAUTH_ERROR_RATE_LIMITED       "org.peerauth.PeerAuth1.Error.RateLimited"
 #define PEERAUTH_ERROR_LOCKED             "org.peerauth.PeerAuth1.Error.Locked"
 #define PEERAUTH_ERROR_LEDGER_UNAVAILABLE "org.peerauth.PeerAuth1.Error.LedgerUnavailable"
+/* CreateRequest: the rule asks for the requester's reason; ask, and call again. The message is the question.
+ */
+#define PEERAUTH_ERROR_REASON_NEEDED "org.peerauth.PeerAuth1.Error.ReasonNeeded"
+/* Approve: the rule asks for another note, and the message says for which. */
+#define PEERAUTH_ERROR_NOTE_NEEDED "org.peerauth.PeerAuth1.Error.NoteNeeded"
+/* ReloadPolicy: the message says where the mistake is; the old policy stays in force. */
+#define PEERAUTH_ERROR_POLICY_INVALID "org.peerauth.PeerAuth1.Error.PolicyInvalid"
+
+#define PEERAUTH_POLKIT_ACTION "org.peerauth.peerauth1.review"
 
 /*
  * Keys of the a{sv} arguments and results. A key that is not listed for a method is refused with
  * InvalidArgs: nobody may believe that a uid or pid passed as an argument means anything (B4).
  */
-#define PEERAUTH_KEY_USER       "user"       /* s  CreateRequest; request */
-#define PEERAUTH_KEY_SERVICE    "service"    /* s  CreateRequest; request */
-#define PEERAUTH_KEY_TTY        "tty"        /* s  CreateRequest; request */
-#define PEERAUTH_KEY_RHOST      "rhost"      /* s  CreateRequest; request */
-#define PEERAUTH_KEY_RUSER      "ruser"      /* s  CreateRequest; request */
-#define PEERAUTH_KEY_TIME_LEFT  "time-left"  /* t  CreateRequest: usec the front end allows */
-#define PEERAUTH_KEY_RULE       "rule"       /* s  CreateRequest result; request */
-#define PEERAUTH_KEY_NEEDED     "needed"     /* u  CreateRequest result; request */
-#define PEERAUTH_KEY_REVIEWERS  "reviewers"  /* s  CreateRequest result; request: for people */
-#define PEERAUTH_KEY_REACHABLE  "reachable"  /* u  CreateRequest result: reviewers logged in */
-#define PEERAUTH_KEY_MESSAGE    "message"    /* s  CreateRequest result: why denied */
-#define PEERAUTH_KEY_REASON     "reason"     /* s  WaitDecision details, for people */
-#define PEERAUTH_KEY_BY         "by"         /* as WaitDecision details: who decided */
-#define PEERAUTH_KEY_NOTE       "note"       /* s  WaitDecision details: the reviewer's note */
-#define PEERAUTH_KEY_ID         "id"         /* s  request: 32 lower-case hex digits */
-#define PEERAUTH_KEY_UID        "uid"        /* u  request; 4294967295 for an unknown account */
-#define PEERAUTH_KEY_STATE      "state"      /* s  request */
-#define PEERAUTH_KEY_CREATED    "created"    /* t  request: usec since the Unix epoch */
-#define PEERAUTH_KEY_DEADLINE   "deadline"   /* t  request: usec of CLOCK_BOOTTIME */
-#define PEERAUTH_KEY_APPROVALS  "approvals"  /* u  request: approving people so far */
-#define PEERAUTH_KEY_VOTERS     "voters"     /* as request: their account names */
-#define PEERAUTH_KEY_CODE_MODE  "code-mode"  /* s  request: "enter" or "compare" */
-#define PEERAUTH_KEY_CODE       "code"       /* s  request: GetRequest under Code=compare only */
-#define PEERAUTH_KEY_VERIFIED   "verified"   /* b  request: made by root, not by its own user */
-#define PEERAUTH_KEY_CAN_DECIDE "can-decide" /* b  request: may this caller decide it now */
-#define PEERAUTH_KEY_WHY_NOT    "why-not"    /* s  request: if not, why */
-#define PEERAUTH_KEY_OFFSET     "offset"     /* u  ListRequests filter */
+#define PEERAUTH_KEY_USER      "user"      /* s  CreateRequest; request */
+#define PEERAUTH_KEY_SERVICE   "service"   /* s  CreateRequest; request */
+#define PEERAUTH_KEY_TTY       "tty"       /* s  CreateRequest; request */
+#define PEERAUTH_KEY_RHOST     "rhost"     /* s  CreateRequest; request */
+#define PEERAUTH_KEY_RUSER     "ruser"     /* s  CreateRequest; request */
+#define PEERAUTH_KEY_TIME_LEFT "time-left" /* t  CreateRequest: usec the front end allows */
+#define PEERAUTH_KEY_STAGE     "stage"     /* s  CreateRequest: "auth" (as if absent) or "account" */
+#define PEERAUTH_KEY_CAN_ASK   "can-ask"   /* b  CreateRequest: the front end can ask for a reason */
+#define PEERAUTH_KEY_RULE      "rule"      /* s  CreateRequest result; request */
+#define PEERAUTH_KEY_NEEDED    "needed"    /* u  CreateRequest result; request */
+#define PEERAUTH_KEY_REVIEWERS "reviewers" /* s  CreateRequest result; request: for people */
+#define PEERAUTH_KEY_REACHABLE "reachable" /* u  CreateRequest result: reviewers logged in */
+#define PEERAUTH_KEY_MESSAGE   "message"   /* s  CreateRequest result: why denied */
+#define PEERAUTH_KEY_ENOUGH    "enough"    /* b  CreateRequest result: those could approve it together */
+#define PEERAUTH_KEY_REASON                                                                                  \
+        "reason"                       /* s  CreateRequest, request: the requester's; "": asked, none given; \
+                                        *    WaitDecision details: why it ended so, for people */
+#define PEERAUTH_KEY_BY        "by"    /* as WaitDecision details: who decided */
+#define PEERAUTH_KEY_NOTE      "note"  /* s  WaitDecision details: the reviewer's note */
+#define PEERAUTH_KEY_ID        "id"    /* s  request: 32 lower-case hex digits */
+#define PEERAUTH_KEY_UID       "uid"   /* u  request; 4294967295 for an unknown account */
+#define PEERAUTH_KEY_STATE     "state" /* s  request */
+#define PEERAUTH_KEY_CREATED   "created"   /* t  request: usec since the Unix epoch */
+#define PEERAUTH_KEY_DEADLINE  "deadline"  /* t  request: usec of CLOCK_BOOTTIME */
+#define PEERAUTH_KEY_APPROVALS "approvals" /* u  request: approving people so far */
+#define PEERAUTH_KEY_DENIALS   "denials"   /* u  request: people who denied so far */
+#define PEERAUTH_KEY_MISSING \
+        "missing" /* u  request: reviewers still missing; 4294967295: only administrators */
+#define PEERAUTH_KEY_ESCALATED    "escalated"    /* b  request: the second group is asked as well */
+#define PEERAUTH_KEY_NOTE_MODE    "note-mode"    /* s  request: "off", "optional", "required" or "pattern" */
+#define PEERAUTH_KEY_NOTE_PATTERN "note-pattern" /* s  request: with "pattern" */
+#define PEERAUTH_KEY_SELF         "self"         /* b  request: it is the caller's own login */
+#define PEERAUTH_KEY_VOTERS       "voters"       /* as request: their account names */
+#define PEERAUTH_KEY_CODE_MODE    "code-mode"    /* s  request: "enter" or "compare" */
+#define PEERAUTH_KEY_CODE         "code"         /* s  request: GetRequest under Code=compare only */
+#define PEERAUTH_KEY_VERIFIED     "verified"     /* b  request: made by root, not by its own user */
+#define PEERAUTH_KEY_CAN_DECIDE   "can-decide"   /* b  request: may this caller decide it now */
+#define PEERAUTH_KEY_WHY_NOT      "why-not"      /* s  request: if not, why */
+#define PEERAUTH_KEY_OFFSET       "offset"       /* u  ListRequests filter */
 
 /* GetStatistics */
-#define PEERAUTH_KEY_LEDGER_SIZE    "ledger-size"    /* t  entries */
-#define PEERAUTH_KEY_PENDING        "pending"        /* u  requests that wait */
-#define PEERAUTH_KEY_SUBSCRIBERS    "subscribers"    /* u  connections that hear of changes */
-#define PEERAUTH_KEY_STARTED        "started"        /* t  usec since the Unix epoch */
-#define PEERAUTH_KEY_POLICY_VALID   "policy-valid"   /* b  */
+#define PEERAUTH_KEY_LEDGER_SIZE    "ledger-size"  /* t  entries */
+#define PEERAUTH_KEY_PENDING        "pending"      /* u  requests that wait */
+#define PEERAUTH_KEY_SUBSCRIBERS    "subscribers"  /* u  connections that hear of changes */
+#define PEERAUTH_KEY_STARTED        "started"      /* t  usec since the Unix epoch */
+#define PEERAUTH_KEY_POLICY_VALID   "policy-valid" /* b  */
+#define PEERAUTH_KEY_POLICY_HASH    "policy-hash"  /* s  hex SHA-256 of the files in force; "" if none are */
 #define PEERAUTH_KEY_POLICY_MESSAGE "policy-message" /* s  what is wrong with it */
 #define PEERAUTH_KEY_LEDGER_MESSAGE "ledger-message" /* s  what is wrong with it */
 #define PEERAUTH_KEY_VERSION        "version"        /* s  of the broker */
@@ -80,6 +103,14 @@
 #define PEERAUTH_EXPIRED   "expired"
 #define PEERAUTH_CANCELLED "cancelled"
 
+#define PEERAUTH_STAGE_AUTH    "auth"
+#define PEERAUTH_STAGE_ACCOUNT "account"
+
+#define PEERAUTH_TEXT_OFF      "off"
+#define PEERAUTH_TEXT_OPTIONAL "optional"
+#define PEERAUTH_TEXT_REQUIRED "required"
+#define PEERAUTH_TEXT_PATTERN  "pattern"
+
 #define PEERAUTH_CODE_ENTER   "enter"
 #define PEERAUTH_CODE_COMPARE "compare"
 
@@ -92,11 +123,12 @@ enum {
         PEERAUTH_PENDING_MAX = 64,   /* dbus-daemon gives uid 0 256 connections */
         PEERAUTH_WRONG_CODES_MAX = 3,
         PEERAUTH_APPROVALS_MAX = 32, /* that a rule may ask for */
-        PEERAUTH_USER_MAX = 256, /* bytes, as every length below; sysconf(LOGIN_NAME_MAX) */
+        PEERAUTH_USER_MAX = 256,     /* bytes, as every length below; sysconf(LOGIN_NAME_MAX) */
         PEERAUTH_SERVICE_MAX = 64,
         PEERAUTH_TTY_MAX = 64,
         PEERAUTH_RHOST_MAX = 256,
         PEERAUTH_NOTE_MAX = 500,
+        PEERAUTH_REASON_MAX = 200,
 };
 
 #define PEERAUTH_USEC_PER_SEC 1000000ULL

@@ -114,7 +114,6 @@ static void server_failed(Board *board) {
 static int show_card(Board *board, Card *card) {
         PEERAUTH_CLEANUP(description_done) Description text = {0};
         uint64_t now = clock_boottime_usec(), deadline = MAX(card->request.deadline_usec, now);
-        bool compare = strcmp(card->request.code_mode, PEERAUTH_CODE_COMPARE) == 0;
         char tag[sizeof("peerauth-") + PEERAUTH_ID_HEX];
         int buttons = popup_desk_has_buttons(board->desk), r;
 
@@ -124,8 +123,11 @@ static int show_card(Board *board, Card *card) {
         if (r < 0)
                 return r;
         (void)snprintf(tag, sizeof(tag), "peerauth-%s", card->request.id);
-        const PopupContent content = {
-                .summary = text.summary, .body = text.body, .tag = tag, .decide = true, .approve = compare};
+        const PopupContent content = {.summary = text.summary,
+                                      .body = text.body,
+                                      .tag = tag,
+                                      .decide = true,
+                                      .approve = describe_one_click(&card->request)};
         return card->popup ? popup_update(card->popup, &content)
                            : popup_show(board->desk, &content, on_popup, card, &card->popup);
 }
@@ -294,8 +296,14 @@ static void insert(Board *board, Card *card) {
         board->cards[i] = card;
 }
 
+/* Whether its notice says something else now. */
+static bool reads_differently(const ClientRequest *a, const ClientRequest *b) {
+        return a->missing != b->missing || a->needed != b->needed || a->denials != b->denials ||
+               a->escalated != b->escalated || strcmp(a->reviewers, b->reviewers) != 0;
+}
+
 static void replace(Card *card, ClientRequest *request) {
-        bool changed = card->request.approvals != request->approvals;
+        bool changed = reads_differently(&card->request, request);
 
         client_request_done(&card->request);
         card->request = *request;

@@ -6,7 +6,9 @@
 #include "notifier/decide.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
@@ -14,6 +16,17 @@
 #include "common/text.h"
 
 enum { REASON_MAX = 200 };
+
+/* Longer than any request lives, so that the broker's own answer comes first. */
+#define ANSWER_TIMEOUT_USEC (PEERAUTH_EXPIRES_MAX_USEC + 30 * PEERAUTH_USEC_PER_SEC)
+
+PEERAUTH_DEFINE_CLEANUP(sd_bus_message *, sd_bus_message_unref);
+
+struct Decision {
+        sd_bus_slot *slot;
+        DecisionAnswered answered;
+        void *userdata;
+};
 
 static const struct {
         const char *error, *reason;
@@ -23,14 +36,21 @@ static const struct {
          "It no longer waits: it was decided, ran out of time, or the person left."},
         {PEERAUTH_ERROR_EXPIRED, "Its time was over."},
         {PEERAUTH_ERROR_NOT_ELIGIBLE, "You may not decide it now: see peerauthctl list."},
-        {PEERAUTH_ERROR_SELF_REVIEW, "Nobody decides a login of their own."},
+        {PEERAUTH_ERROR_SELF_REVIEW, "It is your own login, which you may not decide from here."},
+        {PEERAUTH_ERROR_NOTE_NEEDED, "The rule asks for a note, which can be typed on a terminal only: see "
+                                     "peerauthctl list."},
         {PEERAUTH_ERROR_CODE_MISMATCH, "The code did not match."},
         {PEERAUTH_ERROR_RATE_LIMITED, "Too many attempts: wait a little, then try again."},
         {PEERAUTH_ERROR_LOCKED, "The account is locked after too many wrong codes."},
         {PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
          "The decision could not be recorded, so it does not count: tell the "
          "administrator."},
-        {SD_BUS_ERROR_ACCESS_DENIED, "The system does not let you decide logins."},
+        {SD_BUS_ERROR_ACCESS_DENIED,
+         "You were not authenticated, or the system does not let you decide logins."},
+        {SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+         "You have to authenticate again, and nothing in this session can ask you to: see peerauthctl list."},
+        {SD_BUS_ERROR_NO_REPLY, "The broker gave no answer, so it is not known whether it counts: see "
+                                "peerauthctl list."},
 };
 
 static char *reason_text(int r, const sd_bus_error *error) {
@@ -39,6 +59,8 @@ static char *reason_text(int r, const sd_bus_error *error) {
 
         if (r == -ENOKEY)
                 return strdup("Its code has to be typed: peerauthctl approve");
+        if (r == -EBADMSG)
+                return strdup("The broker's answer was not understood.");
         for (size_t i = 0; r == -EREMOTEIO && i < sizeof(reasons) / sizeof(reasons[0]); i++)
                 if (sd_bus_error_has_name(error, reasons[i].error))
                         return strdup(reasons[i].reason);
@@ -48,7 +70,22 @@ static char *reason_text(int r, const sd_bus_error *error) {
         return text;
 }
 
-static int approve_with_its_code(sd_bus *bus, const char *id, sd_bus_error *error) {
+static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        PEERAUTH_CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *reason = NULL;
+        Decision *decision = userdata;
+        int r = client_approve_parse(reply, NULL, NULL, &error);
+
+        (void)ret_error;
+        if (r < 0)
+                reason = reason_text(r, &error);
+        decision->answered(r >= 0 ? NULL : reason ? reason : strerror(-r), decision->userdata);
+        return 0;
+}
+
+typedef int (*Send)(sd_bus *bus, const char *id, Decision *decision, sd_bus_error *error);
+
+static int send_approval(sd_bus *bus, const char *id, Decision *decision, sd_bus_error *error) {
         PEERAUTH_CLEANUP(client_request_done) ClientRequest request = {0};
         int r;
 
@@ -57,25 +94,64 @@ static int approve_with_its_code(sd_bus *bus, const char *id, sd_bus_error *erro
                 return r;
         if (strcmp(request.code_mode, PEERAUTH_CODE_COMPARE) != 0 || !request.code[0])
                 return -ENOKEY;
-        r = client_approve(bus, id, request.code, NULL, NULL, NULL, error);
-        explicit_bzero(request.code, sizeof(request.code));
-        return r;
+        return client_approve_async(bus, id, request.code, NULL, ANSWER_TIMEOUT_USEC, &decision->slot,
+                                    on_answer, decision);
 }
 
-int decide_approve(sd_bus *bus, const char *id, char **ret_reason) {
-        PEERAUTH_CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = approve_with_its_code(bus, id, &error);
+/* Its answer has the form of an approval's. */
+static int send_denial(sd_bus *bus, const char *id, Decision *decision, sd_bus_error *error) {
+        PEERAUTH_CLEANUP(sd_bus_message_unref_p) sd_bus_message *call = NULL;
+        int r;
 
-        if (r < 0)
-                *ret_reason = reason_text(r, &error);
-        return r;
+        (void)error;
+        r = sd_bus_message_new_method_call(bus, &call, PEERAUTH_BUS_NAME, PEERAUTH_OBJECT_PATH,
+                                           PEERAUTH_IFACE_REVIEWER, "Deny");
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(call, false);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ssa{sv}", id, "", 0);
+        return r < 0 ? r
+                     : sd_bus_call_async(bus, &decision->slot, call, on_answer, decision,
+                                         ANSWER_TIMEOUT_USEC);
 }
 
-int decide_deny(sd_bus *bus, const char *id, char **ret_reason) {
+static int start(sd_bus *bus, const char *id, Send send, const Decision *as, Decision **ret_decision,
+                 char **ret_reason) {
         PEERAUTH_CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = client_deny(bus, id, NULL, NULL, &error);
+        Decision *decision = malloc(sizeof(*decision));
+        int r = -ENOMEM;
 
-        if (r < 0)
+        if (decision) {
+                *decision = *as;
+                r = send(bus, id, decision, &error);
+        }
+        if (r < 0) {
                 *ret_reason = reason_text(r, &error);
-        return r;
+                decision_free(decision);
+                return r;
+        }
+        *ret_decision = decision;
+        return 0;
+}
+
+int decision_approve(sd_bus *bus, const char *id, DecisionAnswered answered, void *userdata,
+                     Decision **ret_decision, char **ret_reason) {
+        const Decision as = {.answered = answered, .userdata = userdata};
+
+        return start(bus, id, send_approval, &as, ret_decision, ret_reason);
+}
+
+int decision_deny(sd_bus *bus, const char *id, DecisionAnswered answered, void *userdata,
+                  Decision **ret_decision, char **ret_reason) {
+        const Decision as = {.answered = answered, .userdata = userdata};
+
+        return start(bus, id, send_denial, &as, ret_decision, ret_reason);
+}
+
+Decision *decision_free(Decision *decision) {
+        if (!decision)
+                return NULL;
+        sd_bus_slot_unref(decision->slot);
+        free(decision);
+        return NULL;
 }

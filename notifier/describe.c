@@ -17,7 +17,15 @@
 #include "common/text.h"
 
 /* Bytes shown of each foreign string: a popup has room for a few lines. */
-enum { USER_SHOWN = 64, SERVICE_SHOWN = 32, PLACE_SHOWN = 64, REVIEWERS_SHOWN = 120, ID_SHOWN = 8 };
+enum {
+        USER_SHOWN = 64,
+        SERVICE_SHOWN = 32,
+        PLACE_SHOWN = 64,
+        REVIEWERS_SHOWN = 120,
+        REASON_SHOWN = 120,
+        PATTERN_SHOWN = 60,
+        ID_SHOWN = 8,
+};
 enum { CLOCK_TEXT_MAX = 32 };
 
 void description_done(Description *description) {
@@ -62,41 +70,116 @@ static int describe_origin(const ClientRequest *request, char **ret_text) {
                        : 0;
 }
 
-static int describe_progress(const ClientRequest *request, uint64_t decide_before_usec, char **ret_text) {
+/* What the person says it is for, on a line of its own and named as theirs: it is no word of ours. */
+static int describe_reason(const ClientRequest *request, char **ret_text) {
+        _cleanup_free_ char *reason = text_safe(request->reason, REASON_SHOWN);
+
+        if (!reason)
+                return -ENOMEM;
+        if (!reason[strspn(reason, " ")]) {
+                *ret_text = strdup("");
+                return *ret_text ? 0 : -ENOMEM;
+        }
+        return asprintf(ret_text, "Reason given: %s\n", reason) < 0 ? -ENOMEM : 0;
+}
+
+static int describe_missing(const ClientRequest *request, char **ret_text) {
         _cleanup_free_ char *reviewers = text_safe(request->reviewers, REVIEWERS_SHOWN);
-        unsigned missing = request->needed > request->approvals ? request->needed - request->approvals : 0;
-        char before[CLOCK_TEXT_MAX];
         int r;
 
         if (!reviewers)
                 return -ENOMEM;
-        clock_text(decide_before_usec, before);
-        if (missing > 0)
-                r = asprintf(ret_text, "Approvals still missing: %u of %u. Decide before %s.", missing,
-                             request->needed, before);
+        if (request->missing == UINT32_MAX || request->missing == 0)
+                r = asprintf(ret_text, "Needs %s.", reviewers);
+        else if (request->missing <= request->needed)
+                r = asprintf(ret_text, "Approvals still missing: %u of %u.", request->missing,
+                             request->needed);
         else
-                r = asprintf(ret_text, "Needs %s. Decide before %s.", reviewers, before);
+                r = asprintf(ret_text, "Approvals still missing: %u.", request->missing);
         return r < 0 ? -ENOMEM : 0;
 }
 
-static int describe_remedy(const ClientRequest *request, const char *user, bool buttons, char **ret_text) {
-        bool compare = strcmp(request->code_mode, PEERAUTH_CODE_COMPARE) == 0;
-        char name[USER_SHOWN + 1];
+static int describe_progress(const ClientRequest *request, uint64_t decide_before_usec, char **ret_text) {
+        _cleanup_free_ char *missing = NULL;
+        char before[CLOCK_TEXT_MAX], denials[sizeof(" Denials so far: 4294967295.")] = "";
+
+        if (describe_missing(request, &missing) < 0)
+                return -ENOMEM;
+        clock_text(decide_before_usec, before);
+        if (request->denials > 0)
+                (void)snprintf(denials, sizeof(denials), " Denials so far: %u.", request->denials);
+        return asprintf(ret_text, "%s%s%s Decide before %s.", missing, denials,
+                        request->escalated ? " Escalated: nobody decided in time." : "", before) < 0
+                       ? -ENOMEM
+                       : 0;
+}
+
+static bool is_compared(const ClientRequest *request) {
+        return strcmp(request->code_mode, PEERAUTH_CODE_COMPARE) == 0;
+}
+
+static bool asks_note(const ClientRequest *request) {
+        return strcmp(request->note_mode, PEERAUTH_TEXT_REQUIRED) == 0 ||
+               strcmp(request->note_mode, PEERAUTH_TEXT_PATTERN) == 0;
+}
+
+bool describe_one_click(const ClientRequest *request) {
+        return is_compared(request) && !asks_note(request);
+}
+
+/* "" if the rule asks for none. */
+static int describe_note(const ClientRequest *request, char **ret_text) {
+        _cleanup_free_ char *pattern = text_safe(request->note_pattern, PATTERN_SHOWN);
         int r;
 
-        (void)snprintf(name, sizeof(name), is_plain_word(request->user) ? "%s" : "%.8s",
-                       is_plain_word(request->user) ? request->user : request->id);
-        if (compare && buttons)
-                r = asprintf(ret_text, "Compare the code with %s before you approve: peerauthctl show %s",
-                             user, name);
-        else if (compare)
-                r = asprintf(ret_text,
-                             "Compare the code with %s: peerauthctl show %s\n"
-                             "Then: peerauthctl approve %s, or peerauthctl deny %s",
-                             user, name, name, name);
+        if (!pattern)
+                return -ENOMEM;
+        if (!asks_note(request))
+                r = asprintf(ret_text, "%s", "");
+        else if (*pattern)
+                r = asprintf(ret_text, "\nThe rule asks for a note that matches: %s", pattern);
         else
-                r = asprintf(ret_text, "Ask %s for the code, then: peerauthctl approve %s%s%s", user, name,
-                             buttons ? "" : "\nTo refuse: peerauthctl deny ", buttons ? "" : name);
+                r = asprintf(ret_text, "%s", "\nThe rule asks for a note.");
+        return r < 0 ? -ENOMEM : 0;
+}
+
+/* What the person has to do first. */
+static int describe_check(const ClientRequest *request, const char *user, char **ret_text) {
+        const char *from = request->self ? "your other screen" : user;
+        int r;
+
+        if (is_compared(request))
+                r = asprintf(ret_text, "Compare the code with %s", from);
+        else
+                r = asprintf(ret_text, "%s %s for the code", request->self ? "Look at" : "Ask", from);
+        return r < 0 ? -ENOMEM : 0;
+}
+
+/* The request as it is named in a command. */
+static void name_request(const ClientRequest *request, char ret[USER_SHOWN + 1]) {
+        bool plain = is_plain_word(request->user);
+
+        (void)snprintf(ret, USER_SHOWN + 1, "%.*s", plain ? USER_SHOWN : ID_SHOWN,
+                       plain ? request->user : request->id);
+}
+
+static int describe_remedy(const ClientRequest *request, const char *user, bool buttons, char **ret_text) {
+        _cleanup_free_ char *check = NULL, *note = NULL;
+        char name[USER_SHOWN + 1];
+        const char *deny = buttons ? "" : "\nTo refuse: peerauthctl deny ", *denied = buttons ? "" : name;
+        int r;
+
+        if (describe_check(request, user, &check) < 0 || describe_note(request, &note) < 0)
+                return -ENOMEM;
+        name_request(request, name);
+        if (!is_compared(request))
+                r = asprintf(ret_text, "%s, then: peerauthctl approve %s%s%s%s", check, name, note, deny,
+                             denied);
+        else if (buttons && describe_one_click(request))
+                r = asprintf(ret_text, "%s before you approve: peerauthctl show %s", check, name);
+        else
+                r = asprintf(ret_text, "%s: peerauthctl show %s\nThen: peerauthctl approve %s%s%s%s", check,
+                             name, name, note, deny, denied);
         return r < 0 ? -ENOMEM : 0;
 }
 
@@ -104,15 +187,18 @@ int describe_request(const ClientRequest *request, bool buttons, uint64_t decide
                      Description *ret_description) {
         _cleanup_free_ char *user = describe_user(request),
                             *service = text_safe(request->service, SERVICE_SHOWN);
-        _cleanup_free_ char *origin = NULL, *progress = NULL, *remedy = NULL, *summary = NULL, *body = NULL;
+        _cleanup_free_ char *origin = NULL, *reason = NULL, *progress = NULL, *remedy = NULL;
+        _cleanup_free_ char *summary = NULL, *body = NULL;
 
         if (!user || !service || describe_origin(request, &origin) < 0 ||
+            describe_reason(request, &reason) < 0 ||
             describe_progress(request, decide_before_usec, &progress) < 0 ||
             describe_remedy(request, user, buttons, &remedy) < 0 ||
-            asprintf(&summary, "%s waits to log in (%s)", user, service) < 0 ||
-            asprintf(&body, "%s\n%s%s\n%s", origin,
+            asprintf(&summary, "%s waits to log in (%s)%s", user, service,
+                     request->self ? ": your own login" : "") < 0 ||
+            asprintf(&body, "%s\n%s%s%s\n%s", origin,
                      request->verified ? "" : "Not verified: the account itself asked, not the system.\n",
-                     progress, remedy) < 0)
+                     reason, progress, remedy) < 0)
                 return -ENOMEM;
         *ret_description = (Description){.summary = STEAL_PTR(summary), .body = STEAL_PTR(body)};
         return 0;

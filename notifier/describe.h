@@ -4,7 +4,7 @@
  *
  * MUST 1: the code is never part of the text (attack C7).
  * MUST 2: what a stranger chose passes text_safe() (attack B18), and is part of a command to type only if
- *         it means nothing to a shell (attack B19).
+ *         it means nothing to a shell (attack B19). The requester's reason has a line of its own.
  */
 #pragma once
 
@@ -24,5 +24,7 @@ int describe_request(const ClientRequest *request, bool buttons, uint64_t decide
                      Description *ret_description);
 /* For those that are not shown one by one. 0 or -ENOMEM. */
 int describe_more(unsigned count, Description *ret_description);
+/* Whether a click is enough to approve it: there is no code to type, and no note. */
+bool describe_one_click(const ClientRequest *request);
 /* The account as people may see it; caller frees. NULL: no memory. */
 char *describe_user(const ClientRequest *request);

@@ -3,6 +3,9 @@
  * See watch.h. Two levels: the connection to the bus (connect_bus, lose_bus) and, while there is one, the
  * broker on it (follow_broker, lose_broker). Failures of either are retried with a growing pause; a broker
  * that is absent is not, the bus daemon tells when it comes.
+ *
+ * What somebody chose is under way until the broker answers. Meanwhile the request is not shown: the person
+ * is asked nothing twice, and sees it again only if the answer is that it does not count.
  */
 #include "notifier/watch.h"
 
@@ -29,6 +32,14 @@ enum {
         "type='signal',sender='org.freedesktop.login1',path_namespace='/org/freedesktop/login1/session'," \
         "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
 
+/* A choice that the broker has not answered yet. */
+typedef struct Answer {
+        Watch *watch;
+        Decision *decision;
+        char *id, *user;
+        bool approve;
+} Answer;
+
 struct Watch {
         const char *address;
         char *account; /* this person's name, "" if it has none */
@@ -39,16 +50,24 @@ struct Watch {
         unsigned retry, retry_sec;
         unsigned refresh;
         bool loss_told;
+        GList *answers; /* Answer; one a request, so fewer than requests can wait */
 };
 
 static void retry_later(Watch *watch);
 
 /* ---- what waits ---- */
 
+static bool is_under_way(const Watch *watch, const char *id) {
+        for (const GList *item = watch->answers; item; item = item->next)
+                if (strcmp(((const Answer *)item->data)->id, id) == 0)
+                        return true;
+        return false;
+}
+
 /* Whoever approved already could still deny, but need not be asked again. */
 static bool is_wanted(const Watch *watch, const ClientRequest *request) {
         return request->can_decide && verdict_from_string(request->state) == VERDICT_PENDING &&
-               !strv_contains(request->voters, watch->account);
+               !strv_contains(request->voters, watch->account) && !is_under_way(watch, request->id);
 }
 
 static void show_list(Watch *watch, ClientRequestList *list) {
@@ -181,12 +200,83 @@ static int on_owner_changed(sd_bus_message *signal, void *userdata, sd_bus_error
         return 0;
 }
 
+/* ---- what somebody chose ---- */
+
+static Answer *answer_free(Answer *answer) {
+        decision_free(answer->decision);
+        g_free(answer->id);
+        g_free(answer->user);
+        g_free(answer);
+        return NULL;
+}
+
+static void tell_failure(const Answer *answer, const char *reason) {
+        g_autofree char *summary = NULL;
+
+        log_warning("cannot %s request %.8s: %s", answer->approve ? "approve" : "deny", answer->id, reason);
+        summary = g_strdup_printf("The login of %s was not %s", answer->user,
+                                  answer->approve ? "approved" : "denied");
+        board_tell(answer->watch->board, summary, reason);
+}
+
+static void finish(Answer *answer, const char *reason) {
+        Watch *watch = answer->watch;
+
+        watch->answers = g_list_remove(watch->answers, answer);
+        if (reason) {
+                tell_failure(answer, reason);
+                if (watch->owner)
+                        refresh_one(watch, answer->id);
+        } else {
+                log_info("%s request %.8s", answer->approve ? "approved" : "denied", answer->id);
+        }
+        answer_free(answer);
+}
+
+static void on_answered(const char *reason, void *userdata) {
+        finish(userdata, reason);
+}
+
+void watch_answer(Watch *watch, BoardAnswer chosen, const char *id, const char *user) {
+        bool approve = chosen == BOARD_APPROVE;
+        _cleanup_free_ char *reason = NULL;
+        Answer *answer;
+        int r;
+
+        if (!watch->owner || is_under_way(watch, id)) {
+                if (!watch->owner)
+                        board_tell(watch->board, "Nothing was decided", "The broker is out of reach.");
+                return;
+        }
+        answer = g_new0(Answer, 1);
+        *answer = (Answer){.watch = watch, .id = g_strdup(id), .user = g_strdup(user), .approve = approve};
+        r = (approve ? decision_approve : decision_deny)(watch->bus, id, on_answered, answer,
+                                                         &answer->decision, &reason);
+        if (r < 0) {
+                finish(answer, reason ? reason : strerror(-r));
+                return;
+        }
+        watch->answers = g_list_prepend(watch->answers, answer);
+        /* Once it is recorded it may wait for others, but not for this person. */
+        board_remove(watch->board, answer->id);
+}
+
+/* The connection that their answers would come by is gone. */
+static void give_up_answers(Watch *watch) {
+        while (watch->answers)
+                finish(watch->answers->data,
+                       "The system bus was lost, so it is not known whether it counts: see peerauthctl list.");
+}
+
 /* ---- the bus ---- */
 
 static void lose_bus(int error, void *userdata) {
         Watch *watch = userdata;
 
         log_warning("the system bus was lost: %s; trying again", strerror(-error));
+        free(watch->owner); /* nothing is asked of a connection that is gone */
+        watch->owner = NULL;
+        give_up_answers(watch);
         watch->source = bus_source_free(watch->source);
         watch->bus = sd_bus_close_unref(watch->bus);
         lose_broker(watch);
@@ -262,33 +352,13 @@ Watch *watch_free(Watch *watch) {
                 g_source_remove(watch->retry);
         if (watch->refresh)
                 g_source_remove(watch->refresh);
+        for (GList *item = watch->answers; item; item = item->next)
+                answer_free(item->data);
+        g_list_free(watch->answers);
         bus_source_free(watch->source);
         sd_bus_close_unref(watch->bus);
         free(watch->owner);
         g_free(watch->account);
         g_free(watch);
         return NULL;
-}
-
-void watch_answer(Watch *watch, BoardAnswer answer, const char *id, const char *user) {
-        _cleanup_free_ char *reason = NULL;
-        g_autofree char *summary = NULL;
-        bool approve = answer == BOARD_APPROVE;
-        int r;
-
-        if (!watch->owner) {
-                board_tell(watch->board, "Nothing was decided", "The broker is out of reach.");
-                return;
-        }
-        r = approve ? decide_approve(watch->bus, id, &reason) : decide_deny(watch->bus, id, &reason);
-        if (r >= 0) {
-                log_info("%s request %.8s", approve ? "approved" : "denied", id);
-                board_remove(watch->board, id); /* it may wait for others now, but not for this person */
-                return;
-        }
-        log_warning("cannot %s request %.8s: %s", approve ? "approve" : "deny", id,
-                    reason ? reason : strerror(-r));
-        summary = g_strdup_printf("The login of %s was not %s", user, approve ? "approved" : "denied");
-        board_tell(watch->board, summary, reason ? reason : "");
-        refresh_one(watch, id);
 }

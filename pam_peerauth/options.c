@@ -8,7 +8,7 @@
 
 #include "common/protocol.h"
 
-typedef enum OptionType { OPTION_FLAG, OPTION_SECONDS, OPTION_ADDRESS } OptionType;
+typedef enum OptionType { OPTION_FLAG, OPTION_SECONDS, OPTION_SERVICES, OPTION_ADDRESS } OptionType;
 
 typedef struct OptionRow {
         const char *name;
@@ -18,6 +18,12 @@ typedef struct OptionRow {
         const char *fallback, *help;
 } OptionRow;
 
+/* Never an autologin service of a display manager: that one starts a person's session. */
+#define SKIP_BUILT_IN                                              \
+        "su, su-l, sudo, sudo-i, runuser, runuser-l, chfn, chsh, " \
+        "cron, crond, fcron, atd, systemd-user, "                  \
+        "gdm-launch-environment, greetd-greeter, lightdm-greeter, sddm-greeter"
+
 static const OptionRow option_rows[] = {
         {"timeout", OPTION_SECONDS, offsetof(Options, timeout_usec), 10, 600, "600",
          "longest wait for a decision; the rule and the front end may allow less"},
@@ -25,13 +31,17 @@ static const OptionRow option_rows[] = {
          "longest wait for the broker's first answer, its start by the bus included"},
         {"grace", OPTION_SECONDS, offsetof(Options, grace_usec), 0, 3600, "120",
          "LoginGraceTime of sshd, whose logins alone it concerns; 0: no limit"},
+        {"skip", OPTION_SERVICES, offsetof(Options, skip), 0, 0, SKIP_BUILT_IN,
+         "further services, with commas between, whose account stage passes without the broker"},
         {"debug", OPTION_FLAG, offsetof(Options, debug), 0, 0, "off", "log each step"},
         {"bus", OPTION_ADDRESS, offsetof(Options, bus), 0, 0, "the system bus",
          "address of the message bus, for tests"},
 };
 
-static const char *const type_names[] = {
-        [OPTION_FLAG] = "flag", [OPTION_SECONDS] = "seconds", [OPTION_ADDRESS] = "address"};
+static const char *const type_names[] = {[OPTION_FLAG] = "flag",
+                                         [OPTION_SECONDS] = "seconds",
+                                         [OPTION_SERVICES] = "services",
+                                         [OPTION_ADDRESS] = "address"};
 
 enum { OPTION_ROWS = sizeof(option_rows) / sizeof(option_rows[0]), SECONDS_DIGITS_MAX = 5 };
 
@@ -50,6 +60,33 @@ static int parse_seconds(const char *text, const OptionRow *row, uint64_t *ret_u
         return 0;
 }
 
+/* Words with commas, spaces or both between them. */
+static bool list_has(const char *list, const char *word) {
+        size_t size = strlen(word);
+
+        for (const char *p = list; p && *p; p += strspn(p, ", ")) {
+                size_t n = strcspn(p, ", ");
+
+                if (n == size && strncmp(p, word, n) == 0)
+                        return true;
+                p += n;
+        }
+        return false;
+}
+
+/* PAM's names of services are lower case. What could never match is a typing error. */
+static bool list_is_valid(const char *list) {
+        for (const char *p = list;;) {
+                size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789._@+-");
+
+                if (n == 0 || n > PEERAUTH_SERVICE_MAX || (p[n] && p[n] != ','))
+                        return false;
+                if (!p[n])
+                        return true;
+                p += n + 1;
+        }
+}
+
 static int parse_value(const OptionRow *row, const char *value, Options *options) {
         void *slot = (char *)options + row->offset;
 
@@ -61,6 +98,11 @@ static int parse_value(const OptionRow *row, const char *value, Options *options
                 return 0;
         case OPTION_SECONDS:
                 return value ? parse_seconds(value, row, slot) : -EINVAL;
+        case OPTION_SERVICES: /* given twice, the first would be lost without a word */
+                if (!value || *(const char **)slot || !list_is_valid(value))
+                        return -EINVAL;
+                *(const char **)slot = value;
+                return 0;
         case OPTION_ADDRESS:
                 if (!value || strncmp(value, "unix:", strlen("unix:")) != 0)
                         return -EINVAL;
@@ -93,6 +135,10 @@ int options_parse(int argc, const char **argv, Options *ret_options, const char 
                 }
         *ret_options = options;
         return 0;
+}
+
+bool options_skips(const Options *options, const char *service) {
+        return list_has(SKIP_BUILT_IN, service) || list_has(options->skip, service);
 }
 
 void options_print(FILE *out) {

@@ -26,13 +26,17 @@ static int copy_exact(pam_handle_t *pamh, int type, size_t max, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
+char *origin_fit_text(const char *text, size_t max) {
+        return text_is_plain(text, max) ? strdup(text) : text_safe(text, max);
+}
+
 /* An item that only informs people: shortened and escaped as needed; absent stays NULL. */
 static int copy_safe(pam_handle_t *pamh, int type, size_t max, char **ret) {
         const char *value = item(pamh, type);
 
         if (!value || !*value)
                 return 0;
-        *ret = text_is_plain(value, max) ? strdup(value) : text_safe(value, max);
+        *ret = origin_fit_text(value, max);
         return *ret ? 0 : -ENOMEM;
 }
 
@@ -74,16 +78,26 @@ void origin_done(Origin *origin) {
         *origin = (Origin){0};
 }
 
-bool origin_same_user(pam_handle_t *pamh, const Origin *origin) {
+bool origin_is_user(pam_handle_t *pamh, const char *user) {
         const char *now = item(pamh, PAM_USER);
 
-        return now && origin->user && strcmp(now, origin->user) == 0;
+        return now && user && strcmp(now, user) == 0;
+}
+
+bool origin_same_user(pam_handle_t *pamh, const Origin *origin) {
+        return origin_is_user(pamh, origin->user);
 }
 
 bool origin_is_review(pam_handle_t *pamh) {
         const char *service = item(pamh, PAM_SERVICE);
 
         return service && strcmp(service, "polkit-1") == 0;
+}
+
+bool origin_is_skipped(pam_handle_t *pamh, const Options *options) {
+        const char *service = item(pamh, PAM_SERVICE);
+
+        return service && options_skips(options, service);
 }
 
 ClientLogin origin_login(const Origin *origin, uint64_t time_left_usec) {

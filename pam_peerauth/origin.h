@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "common/client.h"
+#include "pam_peerauth/options.h"
 
 /* All owned; user and service are never NULL once read. */
 typedef struct Origin {
@@ -26,11 +27,20 @@ typedef struct Origin {
 int origin_read(pam_handle_t *pamh, Origin *ret_origin, const char **ret_what);
 void origin_done(Origin *origin);
 
-/* Whether PAM still holds the same account name. */
+/* Whether PAM holds this account name, now. */
+bool origin_is_user(pam_handle_t *pamh, const char *user);
 bool origin_same_user(pam_handle_t *pamh, const Origin *origin);
 
-/* Whether this is no login: polkit asks somebody who is logged in, and an approval must not wait for another. */
+/* Whether this is no login: polkit asks somebody who is logged in, and an approval must not wait for another.
+ */
 bool origin_is_review(pam_handle_t *pamh);
+
+/* Whether the service is one whose account stage and sessions are no login of their own: see "skip". */
+bool origin_is_skipped(pam_handle_t *pamh, const Options *options);
+
+/* Text that only informs people, valid for the bus: as it is if that is plain and at most max bytes long,
+ * else escaped and cut. The caller frees; NULL: no memory. */
+char *origin_fit_text(const char *text, size_t max);
 
 /* The view that the client sends; lives as long as origin. */
 ClientLogin origin_login(const Origin *origin, uint64_t time_left_usec);

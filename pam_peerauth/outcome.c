@@ -64,6 +64,12 @@ Outcome outcome_make(OutcomeKind kind, const char *text, const char *format, ...
         return outcome;
 }
 
+void outcome_append_log(Outcome *outcome, const char *more) {
+        size_t size = strlen(outcome->log);
+
+        (void)snprintf(outcome->log + size, sizeof(outcome->log) - size, "%s", more);
+}
+
 /* Errors by which the broker refuses this login; every other error means that it cannot be asked. */
 static const struct {
         const char *name;
@@ -73,6 +79,8 @@ static const struct {
         {PEERAUTH_ERROR_RATE_LIMITED, OUTCOME_LIMITED, TEXT_LIMITED},
         {PEERAUTH_ERROR_LOCKED, OUTCOME_LIMITED, TEXT_LIMITED},
         {PEERAUTH_ERROR_EXPIRED, OUTCOME_EXPIRED, TEXT_EXPIRED},
+        /* Asked for again with a reason given, or where it cannot be asked for. */
+        {PEERAUTH_ERROR_REASON_NEEDED, OUTCOME_DENIED, OUTCOME_NOT_ALLOWED},
         {SD_BUS_ERROR_ACCESS_DENIED, OUTCOME_DENIED, OUTCOME_NOT_ALLOWED},
 };
 

@@ -25,7 +25,7 @@ typedef enum OutcomeKind {
 
 #define OUTCOME_NOT_ALLOWED "This login is not allowed."
 
-enum { OUTCOME_TEXT_MAX = 400, OUTCOME_LOG_MAX = 256 };
+enum { OUTCOME_TEXT_MAX = 400, OUTCOME_LOG_MAX = 640 };
 
 typedef struct Outcome {
         OutcomeKind kind;
@@ -40,6 +40,9 @@ int outcome_priority(OutcomeKind kind);
 /* An end that needs no broker. text may be NULL; the log line is printf(3)'s. */
 Outcome outcome_make(OutcomeKind kind, const char *text, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+
+/* Adds to the log line, as far as there is room. */
+void outcome_append_log(Outcome *outcome, const char *more);
 
 /* step, e.g. "create the request", failed with r; error may be NULL or not set. */
 Outcome outcome_from_error(const char *step, int r, const sd_bus_error *error);

@@ -28,13 +28,17 @@ static const struct {
 static const unsigned countdown_marks[] = {60, 30, 10}; /* seconds left, descending */
 
 /* Linux-PAM's PAM_MAX_MSG_SIZE, which some front ends take for a fact. */
-enum { SHOW_MAX = 512, SHOW_REVIEWERS_MAX = 160 };
+enum { SHOW_MAX = 512, SHOW_REVIEWERS_MAX = 160, SHOW_QUESTION_MAX = 320 };
 
 static ShowStyle show_style(const char *service) {
         for (size_t i = 0; i < sizeof(show_styles) / sizeof(show_styles[0]); i++)
                 if (strcmp(service, show_styles[i].service) == 0)
                         return show_styles[i].style;
         return SHOW_MESSAGE;
+}
+
+bool show_can_ask(const char *service) {
+        return show_style(service) != SHOW_MESSAGE;
 }
 
 /* A password may have been typed here by reflex. */
@@ -46,7 +50,8 @@ static void response_free(struct pam_response *response) {
         free(response);
 }
 
-static int show(pam_handle_t *pamh, int style, const char *text) {
+/* ret_typed may be NULL; else it gets the answer to a prompt, which the caller owns and wipes. */
+static int converse(pam_handle_t *pamh, int style, const char *text, char **ret_typed) {
         const struct pam_message message = {.msg_style = style, .msg = text};
         const struct pam_message *messages = &message;
         struct pam_response *response = NULL;
@@ -62,8 +67,28 @@ static int show(pam_handle_t *pamh, int style, const char *text) {
                 return -ECANCELED;
         /* The end of the input is an answer without text. */
         complete = style != PAM_PROMPT_ECHO_ON || (response && response->resp);
+        if (complete && ret_typed)
+                *ret_typed = STEAL_PTR(response->resp);
         response_free(response);
         return complete ? 0 : -ECANCELED;
+}
+
+static int show(pam_handle_t *pamh, int style, const char *text) {
+        return converse(pamh, style, text, NULL);
+}
+
+int show_question(pam_handle_t *pamh, const char *service, const char *question, bool again,
+                  char **ret_typed) {
+        _cleanup_free_ char *safe = text_safe(question, SHOW_QUESTION_MAX);
+        char text[SHOW_MAX];
+
+        if (!safe)
+                return -ECANCELED;
+        (void)snprintf(text, sizeof(text),
+                       "%s%s%s\nReason (at most %d bytes): ", show_style(service) == SHOW_PROMPT ? "\n" : "",
+                       again ? "That was too long.\n" : "",
+                       *safe ? safe : "Please give a reason for this login.", PEERAUTH_REASON_MAX);
+        return converse(pamh, PAM_PROMPT_ECHO_ON, text, ret_typed);
 }
 
 /* "1 min 50 s" */
@@ -84,7 +109,8 @@ static void format_reach(const ClientCreated *created, char *ret, size_t size) {
                                "NOBODY of them is logged in now.\n"
                                "Ask one to log in, or call an\nadministrator.");
         else
-                (void)snprintf(ret, size, "Logged in now: %u of them.", created->reachable);
+                (void)snprintf(ret, size, "Logged in now: %u of them%s", created->reachable,
+                               created->enough ? "." : ",\nwhich is not enough.");
 }
 
 /*

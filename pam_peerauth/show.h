@@ -6,15 +6,28 @@
  * not obeyed: sudo always sets it, and a login whose code is not shown cannot be approved.
  *
  * MUST 1: the code is shown exactly once and wiped from every buffer of this file.
- * MUST 2: what a person types here is never looked at, and wiped.
+ * MUST 2: what a person types at the code is never looked at; that and every other answer is wiped, but for
+ *         the one that show_question() hands over.
  */
 #pragma once
 
 #include <security/pam_modules.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/client.h"
 #include "pam_peerauth/outcome.h"
+
+/* Whether the front end of this service asks the person, and never answers with the password by itself. */
+bool show_can_ask(const char *service);
+
+/*
+ * Asks the broker's question, echoed; again: the answer before was too long. Returns 0 and *ret_typed, which
+ * the caller wipes and frees, or -ECANCELED. The question stands in the prompt, as sshd before 10.3 would
+ * hold a message before it back.
+ */
+int show_question(pam_handle_t *pamh, const char *service, const char *question, bool again,
+                  char **ret_typed);
 
 /* 0, or -ECANCELED if the conversation failed: the person gave up, or cannot be shown anything. */
 int show_code(pam_handle_t *pamh, const char *service, const ClientCreated *created, uint64_t left_usec);

@@ -6,12 +6,16 @@
  * Floors are taken in turn with the figures.
  *
  *   bench_login exempt SERVICE USER
- *   bench_login decide SERVICE USER REVIEWER PENDING DIRECTORY
+ *   bench_login decide SERVICE USER REVIEWER PENDING DIRECTORY NAME
  *                                                       PENDING logins wait, this one among them; DIRECTORY
- *                                                       is on the ledger's file system
+ *                                                       is on the ledger's file system; NAME of the figures
+ *   bench_login hang SERVICE USER REVIEWER SHIM         decisions while the name service hangs for another
+ *                                                       login, and while it does not, in turn; SHIM is the
+ *                                                       file of tests/bus/shim.c in the broker
  *   bench_login hold PENDING                            holds them until it is killed
  */
 #include <err.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <security/pam_appl.h>
 #include <signal.h>
@@ -26,7 +30,8 @@
 #include "tests/bench/floor.h"
 #include "tests/bench/sample.h"
 
-enum { LOGIN_EXEMPT = 500, LOGIN_DECIDE = 300 };
+enum { LOGIN_EXEMPT = 500, LOGIN_DECIDE = 300, LOGIN_HANG = 200 };
+enum { HANG_BEGINS_USEC = 20000, HANG_ENDS_USEC = 30000 }; /* the shim looks every 10 ms whether it is over */
 
 /* Shared by the process that logs in and the one that approves. */
 typedef struct Shared {
@@ -183,19 +188,19 @@ static void floor_decide(DecideFloor *floor) {
         sample_add(&floor->whole, calls + commit);
 }
 
-static void report_decide(DecideFloor *floor, Sample *sample, unsigned pending) {
-        char name[64];
+static void report_part(Sample *sample, const char *name, const char *part) {
+        char whole[64];
 
-        (void)snprintf(name, sizeof(name), "decide%u", pending);
+        (void)snprintf(whole, sizeof(whole), "%s%s", name, part);
+        sample_report(sample, whole);
+}
+
+static void report_decide(DecideFloor *floor, Sample *sample, const char *name) {
         sample_report(sample, name);
-        (void)snprintf(name, sizeof(name), "decide%u_floor", pending);
-        sample_report(&floor->whole, name);
-        (void)snprintf(name, sizeof(name), "decide%u_call", pending);
-        sample_report(&floor->calls, name);
-        (void)snprintf(name, sizeof(name), "decide%u_commit", pending);
-        sample_report(&floor->commits, name);
-        (void)snprintf(name, sizeof(name), "decide%u_sync", pending);
-        sample_report(&floor->syncs, name);
+        report_part(&floor->whole, name, "_floor");
+        report_part(&floor->calls, name, "_call");
+        report_part(&floor->commits, name, "_commit");
+        report_part(&floor->syncs, name, "_sync");
 }
 
 /* One login, from the code on the screen to the return of pam_authenticate. */
@@ -218,13 +223,15 @@ static double decide_once(const char *service, const char *user, Shared *shared,
         return shared->returned - shared->sent;
 }
 
-static void bench_decide(const char *service, const char *user, const char *reviewer, unsigned pending,
-                         const char *directory) {
-        static Sample sample;
-        static DecideFloor floor;
+/* The two sides of many logins: this process logs in, another one approves. */
+typedef struct Sides {
+        Shared *shared;
+        int go, done;
+} Sides;
+
+static Sides start_reviewer(const char *reviewer, const char *user) {
         Shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
                               0);
-        sd_bus *held = hold_pending(pending - 1);
         int go[2], done[2];
 
         if (shared == MAP_FAILED || pipe(go) < 0 || pipe(done) < 0 || pipe(shown) < 0)
@@ -235,30 +242,105 @@ static void bench_decide(const char *service, const char *user, const char *revi
                 review(reviewer, user, shared, go[0], done[1]);
         }
         close(done[1]); /* so that the end of the reviewer is seen */
+        return (Sides){.shared = shared, .go = go[1], .done = done[0]};
+}
+
+static void bench_decide(const char *service, const char *user, const char *reviewer, unsigned pending,
+                         const char *directory, const char *name) {
+        static Sample sample;
+        static DecideFloor floor;
+        sd_bus *held = hold_pending(pending - 1);
+        Sides sides = start_reviewer(reviewer, user);
+
         floor_start_echo();
         floor.bus = floor_connect();
         floor_disk_open(&floor.disk, directory);
         for (int i = 0; i < LOGIN_DECIDE; i++) {
                 floor_decide(&floor);
-                sample_add(&sample, decide_once(service, user, shared, go[1], done[0]));
+                sample_add(&sample, decide_once(service, user, sides.shared, sides.go, sides.done));
         }
-        report_decide(&floor, &sample, pending);
+        report_decide(&floor, &sample, name);
         floor_disk_close(&floor.disk);
         sd_bus_close_unref(floor.bus);
         sd_bus_close_unref(held);
 }
 
+/* As in tests/bus/shim.c. */
+typedef struct ShimState {
+        int64_t realtime_shift;
+        int32_t name_service_hangs;
+} ShimState;
+
+static volatile ShimState *open_shim(const char *path) {
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        void *state = fd < 0 ? MAP_FAILED
+                             : mmap(NULL, sizeof(ShimState), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+        if (state == MAP_FAILED)
+                err(1, "%s", path);
+        return state;
+}
+
+static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        (void)reply;
+        (void)userdata;
+        (void)error;
+        errx(1, "the login that should hang was answered");
+}
+
+/* Ends the program if the broker has answered. */
+static void check_hangs(sd_bus *hanging) {
+        while (sd_bus_process(hanging, NULL) > 0)
+                ;
+}
+
+/* A login whose account the name service does not answer for; it lasts as long as the connection. */
+static sd_bus *start_hanging_login(void) {
+        sd_bus *bus = floor_connect();
+
+        if (sd_bus_call_method_async(bus, NULL, PEERAUTH_BUS_NAME, PEERAUTH_OBJECT_PATH,
+                                     PEERAUTH_IFACE_REQUESTER, "CreateRequest", on_answer, NULL, "a{sv}", 2,
+                                     PEERAUTH_KEY_USER, "s", "slow", PEERAUTH_KEY_SERVICE, "s", "sshd") < 0 ||
+            sd_bus_flush(bus) < 0)
+                errx(1, "cannot start a login that hangs");
+        usleep(HANG_BEGINS_USEC);
+        return bus;
+}
+
+static void bench_hang(const char *service, const char *user, const char *reviewer, const char *shim_path) {
+        static Sample with, without;
+        volatile ShimState *shim = open_shim(shim_path);
+        Sides sides = start_reviewer(reviewer, user);
+
+        for (int i = 0; i < LOGIN_HANG; i++) {
+                sd_bus *hanging;
+
+                sample_add(&without, decide_once(service, user, sides.shared, sides.go, sides.done));
+                shim->name_service_hangs = 1;
+                hanging = start_hanging_login();
+                sample_add(&with, decide_once(service, user, sides.shared, sides.go, sides.done));
+                check_hangs(hanging);
+                shim->name_service_hangs = 0;
+                sd_bus_close_unref(hanging);
+                usleep(HANG_ENDS_USEC);
+        }
+        sample_report(&without, "hang_without");
+        sample_report(&with, "hang_with");
+}
+
 int main(int argc, char *argv[]) {
         if (argc == 4 && strcmp(argv[1], "exempt") == 0)
                 bench_exempt(argv[2], argv[3]);
-        else if (argc == 7 && strcmp(argv[1], "decide") == 0)
-                bench_decide(argv[2], argv[3], argv[4], (unsigned)atoi(argv[5]), argv[6]);
+        else if (argc == 8 && strcmp(argv[1], "decide") == 0)
+                bench_decide(argv[2], argv[3], argv[4], (unsigned)atoi(argv[5]), argv[6], argv[7]);
+        else if (argc == 6 && strcmp(argv[1], "hang") == 0)
+                bench_hang(argv[2], argv[3], argv[4], argv[5]);
         else if (argc == 3 && strcmp(argv[1], "hold") == 0) {
                 (void)hold_pending((unsigned)atoi(argv[2]));
                 puts("held");
                 fflush(stdout);
                 pause();
         } else
-                errx(2, "usage: bench_login exempt|decide|hold ...; see the top of the source");
+                errx(2, "usage: bench_login exempt|decide|hang|hold ...; see the top of the source");
         return 0;
 }

@@ -9,6 +9,7 @@ machine's disk, and the floor of a durable commit is measured in that same folde
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,9 @@ import workstation as w  # noqa: E402
 BUILD = pathlib.Path(sys.argv[1])
 OUTPUT = pathlib.Path(os.environ["HOST_OUTPUT"])
 STATE = pathlib.Path("/var/lib/peerauth")
+SHIM = pathlib.Path("/run/peerauth-bench")
+DROP_IN = pathlib.Path("/run/systemd/system/peerauth-broker.service.d/bench.conf")
+POLKIT = pathlib.Path("/usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service")
 IDLE_SECONDS = 10
 POLICY = """\
 [Rule bench-exempt]
@@ -55,9 +59,13 @@ def put_ledger_on_disk():
     w.run("systemctl", "start", "peerauth-broker")
 
 
+def reload_bus():
+    w.run("busctl", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "ReloadConfig")
+
+
 def allow_floor():
     pathlib.Path("/etc/dbus-1/system.d/bench.conf").write_text(BUS_POLICY)
-    w.run("busctl", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "ReloadConfig")
+    reload_bus()
     for service in ("bench-exempt", "bench-decide"):
         pathlib.Path(f"/etc/pam.d/{service}").write_text(
             "auth [success=ok ignore=ignore default=die] pam_peerauth.so\n"
@@ -93,16 +101,75 @@ def memory_and_wakeups():
     return "\n".join(lines) + "\n"
 
 
+def decide(pending, name):
+    return bench("bench_login", "decide", "bench-decide", "alice", "bob", pending, str(OUTPUT), name)
+
+
+def large_policy():
+    folder = pathlib.Path("/run/peerauth-bench-policy")
+    folder.mkdir()
+    return bench("bench_policy", str(folder))
+
+
+def hanging_name_service():
+    """The broker with tests/bus/shim.c in front of its name service, for these figures only."""
+    SHIM.mkdir()
+    shutil.copy(OUTPUT / "shim.so", SHIM)
+    state = SHIM / "state"
+    state.write_bytes(bytes(4096))
+    DROP_IN.parent.mkdir(parents=True, exist_ok=True)
+    DROP_IN.write_text(f"[Service]\nEnvironment=LD_PRELOAD={SHIM}/shim.so PEERAUTH_TEST_SHIM={state}\n")
+    restart_broker()
+    figures = bench("bench_login", "hang", "bench-decide", "alice", "bob", str(state))
+    DROP_IN.unlink()
+    restart_broker()
+    return figures
+
+
+def restart_broker():
+    w.run("systemctl", "daemon-reload")
+    w.run("systemctl", "restart", "peerauth-broker")
+
+
+def hide_polkit():
+    """As on a host where it is not installed: the bus cannot start it, and it does not run."""
+    if POLKIT.exists():
+        POLKIT.rename(POLKIT.with_suffix(".hidden"))
+        w.run("systemctl", "stop", "polkit")
+        reload_bus()
+
+
+def show_polkit():
+    POLKIT.with_suffix(".hidden").rename(POLKIT)
+    reload_bus()
+    w.run("systemctl", "start", "polkit")
+
+
+def with_and_without_polkit():
+    """Twice each, in turn, with polkit's rules as shipped."""
+    figures = ""
+    for turn in ("a", "b"):
+        show_polkit()
+        figures += decide("1", f"polkit_with_{turn}")
+        hide_polkit()
+        figures += decide("1", f"polkit_without_{turn}")
+    return figures
+
+
 def main():
     put_ledger_on_disk()
     w.add_people()
     allow_floor()
     w.write_policy(POLICY)
+    has_polkit = POLKIT.exists()
+    hide_polkit()
     bob = w.logged_in("bob")  # stays logged in for as long as this name lives
-    figures = bench("bench_login", "exempt", "bench-exempt", "alice")
+    figures = large_policy() + bench("bench_login", "exempt", "bench-exempt", "alice")
     for pending in ("1", "60"):
-        figures += bench("bench_login", "decide", "bench-decide", "alice", "bob", pending, str(OUTPUT))
-    figures += memory_and_wakeups()
+        figures += decide(pending, f"decide{pending}")
+    figures += memory_and_wakeups() + hanging_name_service()
+    if has_polkit:
+        figures += with_and_without_polkit()
     (OUTPUT / "figures").write_text(figures)
     bob.hang_up()
     w.run("systemctl", "stop", "peerauth-broker")

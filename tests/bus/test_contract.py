@@ -64,7 +64,7 @@ def test_names_in_the_header():
     header = (bus.TOP / "common/protocol.h").read_text()
     defined = dict(re.findall(r'#define (PEERAUTH_\w+) +"([^"]*)"', header))
     interfaces = {value for key, value in defined.items() if key.startswith("PEERAUTH_IFACE_")}
-    assert interfaces == set(packaged()) == {bus.REQUESTER, bus.REVIEWER, bus.AUDITOR}
+    assert interfaces == set(packaged()) == {bus.REQUESTER, bus.REVIEWER, bus.AUDITOR, bus.ADMINISTRATOR}
     assert (defined["PEERAUTH_BUS_NAME"], defined["PEERAUTH_OBJECT_PATH"]) == (bus.NAME, bus.PATH)
     signals = {member for members in packaged().values() for kind, member in members if kind == "signal"}
     assert signals == {defined["PEERAUTH_SIGNAL_CHANGED"]}

@@ -140,7 +140,7 @@ def test_a_reload_during_a_look_up_exempts_nobody(host):
     serial = root.send(REQUESTER, "CreateRequest", "a{sv}", login_facts("slow", "one"))
     time.sleep(0.2)
     host.broker.reload("[Rule staff]\nGroup=peerauth-reviewers\nAction=deny\n\n[Rule rest]\nAction=exempt\n",
-                       "policy with 2")
+                       "with 2 rules in force")
     shim.set(name_service_hangs=0)
     with pytest.raises(BusError) as error:
         root.reply(serial)

@@ -93,14 +93,14 @@ def test_a_broken_reload_keeps_the_old_policy(system):
     assert system.login().outcome == "pending"
     statistics = system.control.statistics()
     assert statistics["policy-valid"] is False and "Colour" in statistics["policy-message"]
-    system.broker.reload("[Rule all]\nAction=deny\n", "policy with 1 rules in force")
+    system.broker.reload("[Rule all]\nAction=deny\n", "with 1 rules in force")
     assert system.login().outcome == "denied"
     assert system.control.statistics()["policy-valid"] is True
 
 
 def test_a_reload_does_not_change_a_request(system):
     login = system.login(service="one")
-    system.broker.reload("[Rule all]\nAction=deny\n", "policy with 1 rules in force")
+    system.broker.reload("[Rule all]\nAction=deny\n", "with 1 rules in force")
     assert system.client("bob").approve(login) == ("approved", 0)
     assert login.verdict()[0] == "approved"
 

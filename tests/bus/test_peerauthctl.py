@@ -5,86 +5,16 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 import signal
 import sqlite3
 import subprocess
 
-import pexpect
 import pytest
 from jeepney import DBusAddress, HeaderFields, new_signal
 
 import peerauth_bus as bus
 from peerauth_bus import until
-
-OK, ERROR, USAGE, GONE, REFUSED, BAD_LEDGER, UNREACHABLE, PRIVILEGE = range(8)
-
-
-class Ctl:
-    """The built program, run as an account in a folder of its own."""
-
-    def __init__(self, system):
-        self.system = system
-        self.program = system.work / "peerauthctl"
-        if not self.program.exists():
-            shutil.copy(pathlib.Path(os.environ["PEERAUTH_BUILD"]) / "peerauthctl", self.program)
-        self.folder = system.folder / "ctl"
-        self.folder.mkdir(mode=0o777)
-        self.folder.chmod(0o777)
-        self.environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "TERM": "xterm"}
-
-    def command(self, *arguments):
-        return [str(self.program), f"--bus=unix:path={self.system.socket}", *arguments]
-
-    def run(self, *arguments, who="bob", typed=None, **options):
-        uid = bus.uid_of(who)
-        return subprocess.run(
-            self.command(*arguments),
-            input=typed,
-            stdin=subprocess.DEVNULL if typed is None else None,
-            capture_output=True,
-            text=True,
-            user=uid,
-            group=uid,
-            extra_groups=[],
-            cwd=self.folder,
-            env=self.environment,
-            timeout=30,
-            check=False,
-            **options,
-        )
-
-    def fails(self, status, *arguments, **options):
-        """Runs it, expects this status and one line of stderr, and returns that line."""
-        result = self.run(*arguments, **options)
-        assert (result.returncode, result.stdout) == (status, ""), result
-        assert all(c == "\n" or c.isprintable() for c in result.stderr), result.stderr
-        lines = [line for line in result.stderr.splitlines() if line.startswith("peerauthctl: ")]
-        assert len(lines) == 1, result.stderr
-        return lines[0]
-
-    def works(self, *arguments, **options):
-        result = self.run(*arguments, **options)
-        assert result.returncode == OK, result
-        return result.stdout
-
-    def spawn(self, *arguments, who="bob"):
-        """On a terminal."""
-        uid = str(bus.uid_of(who))
-        return pexpect.spawn(
-            "setpriv",
-            [f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *self.command(*arguments)],
-            env=self.environment,
-            cwd=str(self.folder),
-            encoding="utf-8",
-            timeout=10,
-        )
-
-    @staticmethod
-    def end(terminal):
-        terminal.expect(pexpect.EOF)
-        terminal.wait()
-        return terminal.exitstatus
+from peerauth_ctl import BAD_LEDGER, ERROR, GONE, OK, PRIVILEGE, REFUSED, UNREACHABLE, USAGE, Ctl
 
 
 @pytest.fixture
@@ -272,7 +202,8 @@ def test_names_are_only_text(ctl, name):
 
 def test_help_names_every_verb(ctl):
     text = ctl.works("--help")
-    for verb in ("list", "show", "approve", "deny", "watch", "status", "ledger export", "ledger verify"):
+    policy = [f"policy {verb}" for verb in ("keys", "check", "show", "test", "reload")]
+    for verb in ["list", "show", "approve", "deny", "watch", "status", "ledger export", "ledger verify", *policy]:
         assert f"  {verb}" in text
         assert f"peerauthctl [OPTION...] {verb}" in ctl.works(*verb.split(), "--help")
 

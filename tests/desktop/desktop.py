@@ -44,9 +44,11 @@ SYSTEM_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
     <allow receive_type="signal"/>
     <allow send_destination="org.freedesktop.DBus"/>
     <allow send_destination="org.freedesktop.login1"/>
+    <allow send_destination="org.freedesktop.PolicyKit1"/>
   </policy>
   <policy user="root">
     <allow own="org.freedesktop.login1"/>
+    <allow own="org.freedesktop.PolicyKit1"/>
     <allow send_destination="*" send_type="method_call"/>
   </policy>
   {policy}
@@ -91,6 +93,32 @@ Service=both
 Action=require
 Reviewers=peerauth-reviewers:2
 Code=compare
+
+[Rule reasoned]
+Service=reasoned
+Action=require
+Reviewers=peerauth-reviewers:1
+Reason=optional
+
+[Rule noted]
+Service=noted
+Action=require
+Reviewers=peerauth-reviewers:1
+Code=compare
+Note=match:INC[0-9]+
+
+[Rule doubted]
+Service=doubted
+Action=require
+Reviewers=peerauth-reviewers:2
+DenyThreshold=2
+
+[Rule escalated]
+Service=escalated
+Action=require
+Reviewers=others:1
+EscalateTo=peerauth-reviewers:1
+EscalateAfter=10s
 
 [Rule typed]
 Action=require
@@ -172,11 +200,13 @@ class BusError(Exception):
 class Login:
     """A login that asks for a decision and waits, as the PAM module does."""
 
-    def __init__(self, system, user="alice", service="sshd", rhost="192.0.2.7", tty="ssh", seconds=0):
+    def __init__(self, system, user="alice", service="sshd", rhost="192.0.2.7", tty="ssh", seconds=0, reason=None):
         self.connection = connect(system.socket)
         request = {"user": ("s", user), "service": ("s", service), "rhost": ("s", rhost), "tty": ("s", tty)}
         if seconds:
             request["time-left"] = ("t", seconds * 1000000)  # what the front end allows
+        if reason is not None:
+            request["reason"] = ("s", reason)
         self.asked_at = time.time()
         self.outcome, self.id, self.code, self.deadline, self.info = call(
             self.connection, BROKER, PATH, f"{BROKER}.Requester", "CreateRequest", "a{sv}", request)

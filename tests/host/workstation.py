@@ -71,7 +71,7 @@ def write_policy(text):
 
 def policy_loads():
     """How often the broker has read its policy, with success or without."""
-    return len(re.findall(r"^(policy with|the policy was refused)", journal("peerauth-broker"), re.M))
+    return len(re.findall(r"^(policy \S+ with|the policy was refused)", journal("peerauth-broker"), re.M))
 
 
 def status():
@@ -80,7 +80,7 @@ def status():
 
 def enable_module():
     """What an administrator does to turn it on."""
-    run("pam-auth-update", "--package", "--enable", "peerauth")
+    run("pam-auth-update", "--package", "--enable", "peerauth", "peerauth-session")
 
 
 def start_sshd():

@@ -4,7 +4,12 @@
  * happened: one JSON object a line on standard output.
  *
  *   {"message": STYLE, "text": TEXT}        each message of the conversation, at once
- *   {"result": CODE, ...}                   what PAM, or with --direct the module itself, returned
+ *   {"call": WORD, "code": CODE}            what each call of --call returned, if there are several
+ *   {"result": CODE, ...}                   what the last returned
+ *
+ * --call=WORD,... says which calls are made on one handle: auth (as shipped), setcred, account, open, close.
+ * Between them user=NAME, env=NAME=VALUE and authtok=PASSWORD change the handle. With --direct the module is
+ * called, not libpam, so that no stack changes its answer.
  *
  * It stands for the programs around the module, and so is allowed to be strange: it can change the
  * account name during the conversation, close all descriptors, load and unload the module a thousand
@@ -30,11 +35,16 @@
 enum { ARGS_MAX = 16, FD_MAX = 1024, FAULT_NOT_MET = 42 };
 
 static struct {
-        const char *user, *service, *confdir, *direct, *tty, *rhost, *ruser, *answer, *rename;
+        const char *user, *service, *confdir, *direct, *tty, *rhost, *ruser, *answer, *rename, *calls;
         const char *args[ARGS_MAX];
         int n_args, repeat, first_fault, last_fault, alarm, fail_message, rename_from;
-        bool eof, wait_enter, threads, close_all, catch_signals, setcred_only, account_only, after;
-} options = {.user = "root", .service = "peerauth-test", .answer = "", .repeat = 1, .fail_message = -1};
+        bool eof, wait_enter, threads, close_all, catch_signals;
+} options = {.user = "root",
+             .service = "peerauth-test",
+             .answer = "",
+             .calls = "auth",
+             .repeat = 1,
+             .fail_message = -1};
 
 /* libpam's log lines come here instead of to the machine's log. */
 void syslog(int priority, const char *format, ...) {
@@ -127,38 +137,100 @@ static void disarm_fault(void) {
                 fault_hit = disarm();
 }
 
-/* The module's own answer, which the rules of a stack would change. */
-static int call_directly(pam_handle_t *pamh) {
-        void *module = dlopen(options.direct, RTLD_NOW | RTLD_LOCAL);
+/* The beginning of libpam's own structure: it gives data and passwords to modules only, and --direct is one.
+ */
+enum { CALLED_FROM_MODULE = 1, CALLED_FROM_APPLICATION = 2 };
+typedef struct HandleHead {
+        char *authtok;
+        unsigned caller_is;
+} HandleHead;
+
+static void pose_as(pam_handle_t *pamh, unsigned from, unsigned to) {
+        HandleHead *head = (HandleHead *)(void *)pamh;
+
+        if (head->caller_is != from) {
+                fprintf(stderr, "this libpam keeps its caller elsewhere\n");
+                exit(2);
+        }
+        head->caller_is = to;
+}
+
+static const struct {
+        const char *word, *entry;
+        int (*call)(pam_handle_t *pamh, int flags);
+        int flags;
+} calls[] = {
+        {"auth", "pam_sm_authenticate", pam_authenticate, 0},
+        {"setcred", "pam_sm_setcred", pam_setcred, PAM_ESTABLISH_CRED},
+        {"account", "pam_sm_acct_mgmt", pam_acct_mgmt, 0},
+        {"open", "pam_sm_open_session", pam_open_session, 0},
+        {"close", "pam_sm_close_session", pam_close_session, 0},
+};
+
+static void *module; /* with --direct; its data may outlive a call, but not the handle */
+
+static int call_directly(pam_handle_t *pamh, const char *name) {
         Entry entry = NULL;
         int r;
 
+        if (!module)
+                module = dlopen(options.direct, RTLD_NOW | RTLD_LOCAL);
         if (module)
-                *(void **)&entry = dlsym(module,
-                                         options.setcred_only ? "pam_sm_setcred" : "pam_sm_authenticate");
+                *(void **)&entry = dlsym(module, name);
         if (!entry) {
                 fprintf(stderr, "%s\n", dlerror());
                 return -1;
         }
-        arm_fault();
+        pose_as(pamh, CALLED_FROM_APPLICATION, CALLED_FROM_MODULE);
         r = entry(pamh, 0, options.n_args, options.args);
-        disarm_fault();
-        (void)dlclose(module);
+        pose_as(pamh, CALLED_FROM_MODULE, CALLED_FROM_APPLICATION);
         return r;
 }
 
-static int call(pam_handle_t *pamh) {
-        int r;
+/* What others do to the handle between the calls. */
+static bool change(pam_handle_t *pamh, const char *word) {
+        const char *value = strchr(word, '=');
 
-        if (options.direct)
-                return call_directly(pamh);
-        if (options.setcred_only)
-                return pam_setcred(pamh, PAM_ESTABLISH_CRED);
-        if (options.account_only)
-                return pam_acct_mgmt(pamh, 0);
+        if (!value++)
+                return false;
+        if (strncmp(word, "env=", 4) == 0) {
+                (void)pam_putenv(pamh, value);
+        } else if (strncmp(word, "user=", 5) == 0) {
+                (void)pam_set_item(pamh, PAM_USER, value);
+        } else if (strncmp(word, "authtok=", 8) == 0) {
+                pose_as(pamh, CALLED_FROM_APPLICATION, CALLED_FROM_MODULE);
+                (void)pam_set_item(pamh, PAM_AUTHTOK, value);
+                pose_as(pamh, CALLED_FROM_MODULE, CALLED_FROM_APPLICATION);
+        } else
+                return false;
+        return true;
+}
+
+static int call_one(pam_handle_t *pamh, const char *word) {
+        for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+                if (strcmp(word, calls[i].word) == 0)
+                        return options.direct ? call_directly(pamh, calls[i].entry)
+                                              : calls[i].call(pamh, calls[i].flags);
+        fprintf(stderr, "unknown call %s\n", word);
+        exit(2);
+}
+
+static int call(pam_handle_t *pamh) {
+        char *words = strdup(options.calls), *rest = words;
+        bool several = strchr(words, ',') != NULL;
+        int r = -1;
+
         arm_fault();
-        r = pam_authenticate(pamh, 0);
+        for (char *word; (word = strsep(&rest, ","));) {
+                if (change(pamh, word))
+                        continue;
+                r = call_one(pamh, word);
+                if (several)
+                        printf("{\"call\": \"%s\", \"code\": %d}\n", word, r);
+                fflush(stdout);
+        }
         disarm_fault();
+        free(words);
         return r;
 }
 
@@ -181,15 +253,10 @@ static int attempt(void) {
         if (options.ruser)
                 (void)pam_set_item(current, PAM_RUSER, options.ruser);
         r = call(current);
-        if (options.after) {
-                /* The same handle again, and what an approval must not carry over to. */
-                printf("{\"setcred\": %d, ", pam_setcred(current, PAM_ESTABLISH_CRED));
-                printf("\"account\": %d, ", pam_acct_mgmt(current, 0));
-                printf("\"session\": %d}\n", pam_open_session(current, 0));
-                fflush(stdout);
-                r = call(current);
-        }
         (void)pam_end(current, r);
+        if (module)
+                (void)dlclose(module);
+        module = NULL;
         return r;
 }
 
@@ -279,6 +346,7 @@ static const struct {
         {"ruser", .text = &options.ruser},
         {"answer", .text = &options.answer},
         {"rename", .text = &options.rename},
+        {"call", .text = &options.calls},
         {"repeat", .number = &options.repeat},
         {"first-fault", .number = &options.first_fault},
         {"last-fault", .number = &options.last_fault},
@@ -290,9 +358,6 @@ static const struct {
         {"threads", .flag = &options.threads},
         {"close-all", .flag = &options.close_all},
         {"catch", .flag = &options.catch_signals},
-        {"setcred", .flag = &options.setcred_only},
-        {"account", .flag = &options.account_only},
-        {"after", .flag = &options.after},
 };
 
 static bool parse_argument(const char *argument) {

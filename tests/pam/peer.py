@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An attacker who has got hold of the broker's name, or of a place on the bus beside it.
 
-usage: peer.py SOCKET CREATE WAIT
+usage: peer.py SOCKET CREATE WAIT [SESSION]
 
-CREATE and WAIT say how the two calls are answered. It prints "ready", then a line for each call.
+CREATE, WAIT and SESSION say how the calls are answered; CREATE may be AUTH/ACCOUNT, for the two stages of a
+login. It prints "ready", then a line for each call: its name and, as JSON, its arguments.
 """
 
+import json
 import socket
 import struct
 import sys
@@ -19,6 +21,7 @@ from jeepney.io.blocking import open_dbus_connection
 NAME = "org.peerauth.PeerAuth1"
 ID = "0123456789abcdef0123456789abcdef"
 CODE = "482913"
+QUESTION = "Why do you log in?"
 
 
 def boottime(seconds=0):
@@ -51,6 +54,16 @@ CREATE = {
     "endless": lambda: ("ssst" + "a{sv}", ("pending", ID, CODE, 2**64 - 1, DETAILS)),
     "exempt": lambda: created("exempt", "", ""),
     "denied": lambda: created("denied", "", "", details={"message": ("s", "No."), "rule": ("s", "r")}),
+    "enough": lambda: created(details={**DETAILS, "enough": ("b", True)}),
+    "too-few": lambda: created(details={**DETAILS, "enough": ("b", False)}),
+    "odd-enough": lambda: created(details={**DETAILS, "enough": ("u", 0)}),
+    "longest": lambda: created(
+        details={
+            "reachable": ("u", 2**32 - 1),
+            "enough": ("b", False),
+            "reviewers": ("s", "r" * 5000),
+        }
+    ),
     "approved": lambda: created("approved"),
     "expired": lambda: created("expired"),
     "unknown-word": lambda: created("granted"),
@@ -72,6 +85,8 @@ CREATE = {
         details={**DETAILS, "reviewers": ("s", "\x1b]0;x\x07\x1b[2J\u202e\nCode 111 111\n" + "x" * 5000)}
     ),
 }
+
+SESSION = {"ok": lambda: ("", ()), "number": lambda: ("u", (1,))}
 
 WAIT = {
     "approved": lambda: decided("approved", by=("as", ["bob"]), note=("s", "seen at the desk")),
@@ -142,6 +157,14 @@ def act(connection, message, how, table):
         seconds, _, then = how.removeprefix("late=").partition(",")
         time.sleep(float(seconds))
         act(connection, message, then, table)
+    elif how.startswith("ask,"):
+        if "reason" in message.body[0]:
+            act(connection, message, how.removeprefix("ask,"), table)
+        else:
+            act(connection, message, f"question={QUESTION}", table)
+    elif how.startswith("question="):
+        name = NAME + ".Error.ReasonNeeded"
+        connection.send(new_error(message, name, "s", (how.removeprefix("question="),)))
     elif how == "flood":
         address = DBusAddress("/x", bus_name=victim, interface="x.y")
         end = time.monotonic() + 8
@@ -158,8 +181,19 @@ def act(connection, message, how, table):
         raise SystemExit(f"unknown behaviour {how}")
 
 
+def plain(value):
+    """A dictionary of variants without their types."""
+    return {key: item[1] for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def of_stage(create, arguments):
+    """AUTH/ACCOUNT -> the one that is meant."""
+    auth, _, account = create.partition("/")
+    return account or auth if arguments.get("stage") == "account" else auth
+
+
 def main():
-    path, create, wait = sys.argv[1:]
+    path, create, wait, session = [*sys.argv[1:], "ok"][:4]
     connection = open_dbus_connection(f"unix:path={path}")
     if create == "bystander":
         print("ready", flush=True)
@@ -177,9 +211,12 @@ def main():
         if message.header.message_type != MessageType.method_call:
             continue
         member = message.header.fields[HeaderFields.member]
-        print(member, flush=True)
+        arguments = [plain(value) for value in message.body]
+        print(member, json.dumps(arguments), flush=True)
         if member == "CreateRequest":
-            act(connection, message, create, CREATE)
+            act(connection, message, of_stage(create, arguments[0]), CREATE)
+        elif member in ("SessionOpened", "SessionClosed"):
+            act(connection, message, session, SESSION)
         elif member == "WaitDecision":
             act(connection, message, wait, WAIT)
 

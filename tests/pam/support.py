@@ -32,7 +32,6 @@ PAM_AUTHINFO_UNAVAIL = 9
 PAM_MAXTRIES = 11
 PAM_CONV_ERR = 19
 PAM_IGNORE = 25
-PAM_MODULE_UNKNOWN = 28
 PROMPT_ECHO_OFF, PROMPT_ECHO_ON, ERROR_MSG, TEXT_INFO = 1, 2, 3, 4
 
 # Real programs bring service names of their own.
@@ -165,6 +164,10 @@ class Attempt:
             self.lines.append(line)
         return line
 
+    def returned(self):
+        """What each call of --call returned, in their order."""
+        return [(line["call"], line["code"]) for line in self.lines if "call" in line]
+
     def until(self, key, seconds=20):
         """Reads on to the next line that has key."""
         finish = time.monotonic() + seconds
@@ -205,12 +208,19 @@ class Attempt:
 def start_peer(bus, *arguments):
     """A hostile owner of the broker's name, under the account that may own it: see peer.py."""
     command = [sys.executable, str(WORK / "peer.py"), bus.socket, *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, user="peerauth")
+    # It tells of every call, and nobody reads before the end: of a thousand, for the longest test.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, pipesize=1 << 20, text=True, user="peerauth")
     assert process.stdout.readline().strip() == "ready"
     return process
 
 
 def calls(peer):
     """Ends a peer and returns the names of the calls that it got."""
+    return [name for name, _ in calls_with_arguments(peer)]
+
+
+def calls_with_arguments(peer):
+    """The same, each with the list of its arguments."""
     peer.terminate()
-    return peer.stdout.read().split()
+    lines = [line.split(" ", 1) for line in peer.stdout.read().splitlines()]
+    return [(name, json.loads(arguments)) for name, arguments in lines]

@@ -15,22 +15,33 @@ from support import PAM_AUTHINFO_UNAVAIL, PAM_IGNORE, PAM_SUCCESS
     "timeout timeout= timeout=9 timeout=601 timeout=-1 timeout=+60 timeout=60s timeout=6e1 timeout=0x3c "
     "timeout=99999999999999999999 timeout=60=60 Timeout=60 time=60 timeouts=60 connect=0 connect=61 "
     "grace=3601 grace= debug=yes debug= Debug bus bus= bus=tcp:host=127.0.0.1 bus=/run/dbus unknown "
-    "failmode=safe = =x nullok sufficient".split(),
+    "failmode=safe = =x nullok sufficient skip skip= skip=, skip=a, skip=,a skip=a,,b skip=Cron skip=a/b "
+    f"skip={'s' * 65}".split(),
 )
 def test_unknown_or_malformed(host, peer, argument):
     peer("pending", "approved")
     host.stack(f"auth required MODULE {argument}")
     attempt = host.start()
     assert attempt.result() == PAM_AUTHINFO_UNAVAIL
-    assert f'"{argument}" is unknown or malformed' in attempt.log
+    assert f'"{argument[:64]}" is unknown or malformed' in attempt.log
     assert not any(text.startswith("Code") for text in attempt.texts())
 
 
-@pytest.mark.parametrize("argument", "timeout=10 timeout=600 connect=1 connect=60 grace=0 debug".split())
+@pytest.mark.parametrize(
+    "argument",
+    ["timeout=10", "timeout=600", "connect=1", "connect=60", "grace=0", "debug"]
+    + ["skip=a", f"skip={'s' * 64}", "skip=a,x.y_z@1+-"],
+)
 def test_limits_of_what_is_taken(host, peer, argument):
     peer("pending", "approved")
     host.stack(f"auth required MODULE {argument}")
     assert host.run() == PAM_SUCCESS
+
+
+def test_skip_given_twice(host, peer):
+    """The first would be lost without a word."""
+    peer("pending", "approved")
+    assert host.direct(options=["skip=a", "skip=b"]).result() == PAM_AUTHINFO_UNAVAIL
 
 
 def test_timeout_shortens_the_request(host, broker):

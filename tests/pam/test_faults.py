@@ -13,7 +13,11 @@ MOST = 3000  # more calls than one attempt makes
 
 
 def run(host, *more, **keywords):
-    """Results by the number of the call that failed, up to the first attempt that met no fault."""
+    return run_all(host, *more, **keywords)[1:]
+
+
+def run_all(host, *more, **keywords):
+    """The attempt, its results by the number of the call that failed, and that of the first without a fault."""
     words = [f"--arg=bus={host.address}", f"--direct={support.MODULE}"]
     words += ["--first-fault=1", f"--last-fault={MOST}", *more]
     attempt = host.start(*words, preload=support.FAULTS, **keywords)
@@ -23,7 +27,7 @@ def run(host, *more, **keywords):
         if not line["hit"]:
             assert results, attempt.log
             assert len(results) == line["fault"] - 1, "some attempts are missing"
-            return results, line["result"]
+            return attempt, results, line["result"]
         results[line["fault"]] = line
 
 
@@ -66,6 +70,58 @@ def test_with_the_real_broker(host, broker, service, last_result):
     results, last = run(host, service=service)
     assert last == last_result
     expect_no(results, PAM_SUCCESS, *([PAM_IGNORE] if last_result != PAM_IGNORE else []))
+
+
+@pytest.mark.parametrize(
+    "create, last_result", [("exempt/denied", support.PAM_PERM_DENIED), ("denied/exempt", PAM_IGNORE)]
+)
+def test_account_stage_alone(host, peer, create, last_result):
+    peer(create, "approved")
+    results, last = run(host, "--call=account", service="sshd")
+    assert last == last_result
+    expect_no(results, PAM_SUCCESS, *([PAM_IGNORE] if last_result != PAM_IGNORE else []))
+
+
+@pytest.mark.parametrize(
+    "create, code, other",
+    [("pending/denied", PAM_SUCCESS, PAM_IGNORE), ("exempt/denied", PAM_IGNORE, PAM_SUCCESS)],
+)
+def test_account_stage_never_says_more_than_the_authentication(host, peer, create, code, other):
+    """A fault in the first call is followed by the second as if a stack had gone on after it."""
+    peer(create, "approved")
+    attempt, results, last = run_all(host, "--call=auth,account", service="sudo-like")
+    assert last == code
+    expect_no(results, other)
+    pairs = [(line["call"], line["code"]) for line in attempt.lines if "call" in line]
+    for (word, first), (next_word, second) in zip(pairs, pairs[1:]):
+        if (word, next_word) == ("auth", "account") and second == code:
+            assert first == code
+
+
+def test_approval_serves_once(host, peer):
+    """No fault leaves it behind for another account stage."""
+    peer("pending/denied", "approved")
+    results, last = run(host, "--call=auth,account,account")
+    assert last == support.PAM_PERM_DENIED
+    expect_no(results, PAM_SUCCESS, PAM_IGNORE)
+
+
+def test_reason(host, peer):
+    """Faults on the way to the second call, and in it."""
+    peer("ask,pending", "denied")
+    results, last = run(host, "--answer=because", service="sudo")
+    assert last == support.PAM_PERM_DENIED
+    expect_no(results, PAM_SUCCESS, PAM_IGNORE)
+
+
+@pytest.mark.parametrize("word", ["open", "close"])
+def test_session_hooks_stay_out_of_the_way(host, peer, word):
+    peer("denied", "denied")
+    results, last = run(host, f"--call=env=XDG_SESSION_ID=c1,{word}")
+    assert last == PAM_IGNORE
+    others = [line for line in results.values() if line.get("result", PAM_IGNORE) != PAM_IGNORE]
+    assert others == []
+    assert len(results) > 50
 
 
 def test_connection_of_the_login_is_looked_for(host, peer):

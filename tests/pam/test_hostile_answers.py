@@ -19,7 +19,7 @@ def test_the_peer_can_approve(host, peer):
 @pytest.mark.parametrize(
     "create",
     "approved expired unknown-word upper-case empty-word short-id odd-id no-code odd-code long-code "
-    "empty-body only-word numbers boolean variant wrong-detail nested past zero".split(),
+    "empty-body only-word numbers boolean variant wrong-detail nested past zero odd-enough".split(),
 )
 def test_first_answer_of_the_wrong_form(host, peer, create):
     peer(create, "approved")

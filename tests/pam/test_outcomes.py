@@ -97,6 +97,35 @@ def test_message_when_nobody_is_there(host, broker):
     assert rows[3:5] == ["Ask one to log in, or call an", "administrator."]
 
 
+@pytest.mark.parametrize(
+    "create, rows",
+    [
+        ("pending", ["Logged in now: 1 of them."]),
+        ("enough", ["Logged in now: 1 of them."]),
+        ("too-few", ["Logged in now: 1 of them,", "which is not enough."]),
+    ],
+)
+def test_message_says_whether_those_are_enough(host, peer, create, rows):
+    """A broker that does not say so is believed to have enough."""
+    peer(create, "denied")
+    attempt = host.start()
+    attempt.result()
+    shown = attempt.texts()[0].splitlines()
+    assert shown[2:-1] == rows
+    assert all(len(row) <= 40 for row in shown)
+
+
+@pytest.mark.parametrize("service", ["sshd", "login", "one"])
+def test_longest_message_fits(host, peer, service):
+    """Linux-PAM's PAM_MAX_MSG_SIZE, and the last words must not be the ones that are cut."""
+    peer("longest", "denied")
+    attempt = host.direct(service=service)
+    attempt.result()
+    text = attempt.texts()[0]
+    assert len(text.encode()) < 512
+    assert text.endswith("Press Enter, then wait. " if service == "sshd" else "Valid 1 min.")
+
+
 def test_prompt_under_sshd(host, broker):
     """One prompt whose answer is ignored; no countdown."""
     reviewer = broker.client("bob")
@@ -131,24 +160,24 @@ def test_killed_front_end_takes_the_request_back(host, broker):
     support.not_approvable(reviewer, ident, code)
 
 
-def test_setcred_and_account_without_authentication(host, broker):
-    """Nothing is granted by the module's other hooks (attack A8)."""
-    assert host.direct("--setcred").result() == PAM_IGNORE
-    host.stack("account required MODULE")
-    assert host.run("--account") == support.PAM_MODULE_UNKNOWN
-
-
-def test_an_approval_serves_once(host, broker):
-    """The same handle asked twice makes two requests, with two codes (attack A8)."""
+def test_setcred_grants_nothing(host, broker):
+    """Before and after an approval (attack A8)."""
     reviewer = broker.client("bob")
-    host.stack("auth required MODULE", "account required MODULE", "session required MODULE")
-    attempt = host.start("--after")
+    attempt = host.direct("--call=setcred,auth,setcred")
+    code = attempt.code()
+    reviewer.approve(pending(reviewer)["id"], code=code)
+    assert attempt.result() == PAM_IGNORE
+    assert attempt.returned() == [("setcred", PAM_IGNORE), ("auth", PAM_SUCCESS), ("setcred", PAM_IGNORE)]
+
+
+def test_the_same_handle_asks_again(host, broker):
+    """Authenticated twice, it makes two requests, with two codes (attack A8)."""
+    reviewer = broker.client("bob")
+    attempt = host.start("--call=auth,auth")
     first = attempt.code()
     reviewer.approve(pending(reviewer)["id"], code=first)
-    after = attempt.until("setcred")
-    assert after["setcred"] != PAM_SUCCESS
-    assert after["account"] == support.PAM_MODULE_UNKNOWN
-    assert after["session"] == support.PAM_MODULE_UNKNOWN
+    attempt.until("call")
     attempt.code()
     reviewer.deny(pending(reviewer)["id"], "no")
     assert attempt.result() == PAM_PERM_DENIED
+    assert attempt.returned() == [("auth", PAM_SUCCESS), ("auth", PAM_PERM_DENIED)]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The module inside a real sshd and the real broker, in a mount namespace that hides /etc/pam.d.
+"""The module inside a real sshd, in a mount namespace that hides /etc/pam.d.
 
-The stack is the module alone: what is tested is the conversation and the wait, not the password.
+The stack is the module alone: what is tested is the conversation and the wait, not the password. The broker is
+the real one, or for the account stage a scripted peer.
 """
 
 import os
@@ -34,7 +35,9 @@ PermitRootLogin yes
 StrictModes no
 KbdInteractiveAuthentication yes
 PasswordAuthentication {password}
-PubkeyAuthentication no
+PubkeyAuthentication {keys}
+AuthorizedKeysFile {folder}/key.pub
+AuthenticationMethods {methods}
 PrintMotd no
 LoginGraceTime {grace}
 ForceCommand echo logged-in; exit 7
@@ -48,16 +51,25 @@ def listens_on(port):
 
 
 class Sshd:
-    def __init__(self, host, folder, grace=120, password="no", options=""):
+    def __init__(self, host, folder, grace=120, password="no", methods="any", account=False, options=""):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         # The module gives no credentials: without a second module pam_setcred() would fail.
         others = [f"{stage} required pam_permit.so" for stage in ("auth", "account", "session")]
+        if account:
+            others.insert(0, "account [success=ignore ignore=ignore default=die] MODULE debug")
         host.stack(f"auth required MODULE debug {options}", *others, service="sshd")
         config = folder / "sshd_config"
-        config.write_text(SSHD_CONFIG.format(port=self.port, folder=folder, grace=grace, password=password))
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "host_key"], check=True)
+        keys = "yes" if account else "no"
+        config.write_text(
+            SSHD_CONFIG.format(
+                port=self.port, folder=folder, grace=grace, password=password, keys=keys, methods=methods
+            )
+        )
+        self.key = folder / "key"
+        for name in ("host_key", "key"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
         script = """mount --bind "$1" /etc/pam.d
             mount -t tmpfs none /run
             mkdir /run/sshd
@@ -76,7 +88,8 @@ class Sshd:
             "ssh",
             ["-F", "none", "-p", str(self.port), "-o", "StrictHostKeyChecking=no"]
             + ["-o", "UserKnownHostsFile=/dev/null", "-o", "NumberOfPasswordPrompts=1"]
-            + ["-o", f"PreferredAuthentications={method}", "root@127.0.0.1"],
+            + ["-o", f"PreferredAuthentications={method}", "-o", "IdentitiesOnly=yes"]
+            + ["-i", str(self.key), "root@127.0.0.1"],
             timeout=20,
             encoding="utf-8",
         )
@@ -92,7 +105,7 @@ class Sshd:
 
 
 @pytest.fixture
-def sshd(host, broker, folder):
+def sshd(host, folder):
     started = []
 
     def start(**keywords):
@@ -223,3 +236,100 @@ def test_password_method_is_refused_at_once(sshd, broker):
     client.expect("Permission denied|Too many authentication failures")
     assert time.monotonic() - started < 5
     assert broker.client("bob").requests() == ([], 0)
+
+
+REFUSED = "Permission denied|Too many authentication failures|Connection closed"
+
+
+def stages(owner):
+    """The stage of each request that the peer got: None is the authentication."""
+    calls = support.calls_with_arguments(owner)
+    return [words[0].get("stage") for name, words in calls if name == "CreateRequest"]
+
+
+def expect_login(client):
+    client.expect("logged-in")
+    client.expect(pexpect.EOF)
+    client.close()
+    assert client.exitstatus == 7
+
+
+def test_key_alone_is_denied(sshd, peer):
+    """It skips the authentication stage; the person sees the broker's words (attack A13)."""
+    owner = peer("pending/denied", "approved")
+    server = sshd(account=True)
+    client = server.login("publickey")
+    client.expect(r"This login is not allowed\.\s+No\.")
+    client.expect(REFUSED)
+    client.expect(pexpect.EOF)
+    assert "Code" not in client.before
+    assert stages(owner) == ["account"]
+    assert "Access denied for user root by PAM account configuration" in server.log.read_text()
+
+
+def test_key_alone_passes_when_a_rule_exempts_it(sshd, peer):
+    owner = peer("denied/exempt", "approved")
+    expect_login(sshd(account=True).login("publickey"))
+    assert stages(owner) == ["account"]
+
+
+def test_key_alone_without_a_broker(sshd, bus):
+    client = sshd(account=True).login("publickey")
+    client.expect("the approval service does not answer")
+    client.expect(REFUSED)
+
+
+@pytest.mark.parametrize(
+    "methods", ["publickey,keyboard-interactive:pam", "keyboard-interactive:pam,publickey", "any"]
+)
+def test_key_and_approval(sshd, peer, methods):
+    """The approval in sshd's child process serves the account stage there, once; sshd keeps its result."""
+    owner = peer("pending/denied", "approved")
+    client = sshd(account=True, methods=methods).login(
+        "keyboard-interactive" if methods == "any" else "publickey,keyboard-interactive"
+    )
+    read_code(client)
+    client.sendline()
+    expect_login(client)
+    assert stages(owner) == [None]
+
+
+def test_key_and_denial(sshd, peer):
+    owner = peer("pending/exempt", "denied")
+    client = sshd(account=True, methods="publickey,keyboard-interactive:pam").login(
+        "publickey,keyboard-interactive"
+    )
+    read_code(client)
+    client.sendline()
+    client.expect(REFUSED)
+    assert "logged-in" not in client.before
+    assert stages(owner) == [None]
+
+
+def test_reason_is_asked_before_the_code(sshd, peer):
+    owner = peer("ask,pending/denied", "approved")
+    client = sshd(account=True).login()
+    client.expect(r"Why do you log in\?\s+Reason \(at most 200 bytes\): ")
+    client.sendline("to fix the printer")
+    read_code(client)
+    client.sendline()
+    expect_login(client)
+    reasons = [words[0].get("reason") for name, words in support.calls_with_arguments(owner) if "Create" in name]
+    assert reasons == [None, "to fix the printer"]
+
+
+def test_client_vanishes_at_the_question(sshd, peer):
+    """Nothing is held for it: sshd ends its own child, and no request was made."""
+    owner = peer("ask,pending", "approved")
+    server = sshd()
+    client = server.login()
+    client.expect("Reason ")
+    client.kill(signal.SIGKILL)
+    until(lambda: "[priv]" not in children(server), 5, "the end of the connection")
+    assert stages(owner) == [None]
+
+
+def children(server):
+    """What sshd's processes for connections call themselves."""
+    command = ["ps", "--ppid", str(server.process.pid), "-o", "args="]
+    return subprocess.run(command, capture_output=True, text=True).stdout

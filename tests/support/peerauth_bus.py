@@ -16,10 +16,11 @@ import signal
 import sqlite3
 import subprocess
 import threading
+import time
 
 from jeepney import HeaderFields, MessageType, new_error, new_method_return
 from peerauth_client import (  # noqa: F401  the tests name what is in both files bus.X
-    ACCESS_DENIED, AUDITOR, DBUS, DBUS_PATH, ERROR, INVALID_ARGS, LIMITS_EXCEEDED, NAME, PATH, REQUESTER, REVIEWER,
+    ACCESS_DENIED, ADMINISTRATOR, AUDITOR, DBUS, DBUS_PATH, ERROR, INVALID_ARGS, LIMITS_EXCEEDED, NAME, PATH, REQUESTER, REVIEWER,
     BusError, Client, Process, boottime, connect_and_authenticate, header_size, listens, plain, raw_call, uid_of, until,
 )
 
@@ -56,6 +57,7 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
     <allow own="org.freedesktop.login1"/>
   </policy>
   <include>{policy}</include>
+  <include ignore_missing="yes">/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf</include>
 </busconfig>
 """
 
@@ -150,14 +152,16 @@ class Logind(threading.Thread):
 
     def __init__(self, path):
         super().__init__(daemon=True)
-        self.sessions, self.hangs, self.over, self.lock = {}, False, False, threading.Lock()
+        self.sessions, self.leaders = {}, {}
+        self.hangs, self.over, self.lock = False, False, threading.Lock()
         self.client = Client(path, 0)
         assert self.client.bus("RequestName", "su", "org.freedesktop.login1", 4) == (1,)
         self.start()
 
     def add(self, who, session=None, **properties):
         uid = uid_of(who)
-        facts = {"Class": "user", "State": "active", "LockedHint": False, "Remote": False, **properties}
+        facts = {"Class": "user", "State": "active", "LockedHint": False, "Remote": False}
+        facts |= {"Timestamp": time.time_ns() // 1000, "TimestampMonotonic": time.monotonic_ns() // 1000, **properties}
         with self.lock:
             session = session or f"c{len(self.sessions) + 1}"
             self.sessions[session] = (uid, str(who), facts)
@@ -184,9 +188,15 @@ class Logind(threading.Thread):
             session = self.sessions.get(path.rsplit("/", 1)[1])
             if member != "GetAll" or session is None:
                 return new_error(call, f"{DBUS}.Error.UnknownObject", "s", ("no such session",))
-            facts = {k: ("b" if isinstance(v, bool) else "s", v) for k, v in session[2].items()}
-            # A struct in between, as the real one has it: readers must step over what they do not know.
-            facts = {"User": ("(uo)", (session[0], "/org/freedesktop/login1/user/x")), **facts}
+            types = {bool: "b", int: "t", str: "s"}
+            facts = {k: (types[type(v)], v) for k, v in session[2].items()}
+            facts = {
+                "Id": ("s", path.rsplit("/", 1)[1]),
+                "User": ("(uo)", (session[0], "/org/freedesktop/login1/user/x")),
+                "Leader": ("u", self.leaders.get(path.rsplit("/", 1)[1], 0)),
+                "Seat": ("(so)", ("seat0", "/")),  # readers must step over what they do not know
+                **facts,
+            }
             return new_method_return(call, "a{sv}", (facts,))
 
     def run(self):

@@ -15,7 +15,8 @@ from jeepney.fds import FileDescriptor
 
 NAME = "org.peerauth.PeerAuth1"
 PATH = "/org/peerauth/PeerAuth1"
-REQUESTER, REVIEWER, AUDITOR = (f"{NAME}.{role}" for role in ("Requester", "Reviewer", "Auditor"))
+REQUESTER, REVIEWER, AUDITOR, ADMINISTRATOR = (
+    f"{NAME}.{role}" for role in ("Requester", "Reviewer", "Auditor", "Administrator"))
 ERROR = f"{NAME}.Error."
 DBUS = "org.freedesktop.DBus"
 DBUS_PATH = "/org/freedesktop/DBus"
@@ -220,8 +221,9 @@ class Client:
 
     def create(self, user, service, **facts):
         body = {"user": ("s", user), "service": ("s", service)}
+        types = {bool: "b", int: "t", str: "s"}
         for key, value in facts.items():
-            body[key.replace("_", "-")] = ("t", value) if isinstance(value, int) else ("s", value)
+            body[key.replace("_", "-")] = (types[type(value)], value)
         return self.call(REQUESTER, "CreateRequest", "a{sv}", body)
 
     def approve(self, login, code=None, note=""):

@@ -51,6 +51,33 @@ static void test_missing_privilege_is_7(void **state) {
         assert_int_equal(status_of("org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"), 7);
 }
 
+/* What the person left out, they can add. */
+static void test_a_missing_note_is_2(void **state) {
+        (void)state;
+        assert_int_equal(status_of("org.peerauth.PeerAuth1.Error.NoteNeeded"), 2);
+}
+
+static const char *remedy_of(const char *name) {
+        const sd_bus_error error = SD_BUS_ERROR_MAKE_CONST(name, "text");
+
+        return client_error_explain(-EREMOTEIO, &error)->remedy;
+}
+
+/* polkit's two ways to say no: it could not ask, and a rule refuses. */
+static void test_polkit_refusals_say_where_to_go(void **state) {
+        (void)state;
+        assert_non_null(strstr(remedy_of("org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"),
+                               "at a terminal or in a desktop session"));
+        assert_non_null(strstr(remedy_of("org.freedesktop.DBus.Error.AccessDenied"), "polkit"));
+}
+
+static void test_an_invalid_policy_leaves_the_old_one(void **state) {
+        (void)state;
+        assert_int_equal(status_of("org.peerauth.PeerAuth1.Error.PolicyInvalid"), 1);
+        assert_non_null(strstr(remedy_of("org.peerauth.PeerAuth1.Error.PolicyInvalid"),
+                               "the old policy stays in force"));
+}
+
 static void test_everything_else_is_1(void **state) {
         (void)state;
         assert_int_equal(status_of("org.peerauth.PeerAuth1.Error.LedgerUnavailable"), 1);
@@ -86,6 +113,9 @@ int main(void) {
                 cmocka_unit_test(test_refusals_are_4),
                 cmocka_unit_test(test_a_broker_out_of_reach_is_6),
                 cmocka_unit_test(test_missing_privilege_is_7),
+                cmocka_unit_test(test_a_missing_note_is_2),
+                cmocka_unit_test(test_polkit_refusals_say_where_to_go),
+                cmocka_unit_test(test_an_invalid_policy_leaves_the_old_one),
                 cmocka_unit_test(test_everything_else_is_1),
                 cmocka_unit_test(test_the_error_counts_only_with_its_errno),
                 cmocka_unit_test(test_every_failure_has_a_remedy),

@@ -1,34 +1,43 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which rule decides, who may decide, and the copies that requests keep. */
+/* Which rule decides a login. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/policy.h"
-#include "common/strv.h"
 
 #define LIST(...) ((char *[]){__VA_ARGS__, NULL})
+#define S(text)   ((char *)(text))
 
-/* For policies whose strings are literals: policy_free() is not for them. */
+/* For policies whose strings are literals: policy_unref() is not for them. */
 #define POLICY(...)                                     \
         ((Policy){.rules = (PolicyRule[]){__VA_ARGS__}, \
                   .n_rules = sizeof((PolicyRule[]){__VA_ARGS__}) / sizeof(PolicyRule)})
 
+static const PolicyOrigin LOCAL = {.kind = POLICY_ORIGIN_LOCAL};
+static const PolicyOrigin NAMED = {.kind = POLICY_ORIGIN_NAME};
+static const PolicyOrigin LAB = {.kind = POLICY_ORIGIN_ADDRESS, .bits = 32, .address = {10, 1, 2, 3}};
+static const PolicyOrigin FAR = {.kind = POLICY_ORIGIN_ADDRESS, .bits = 32, .address = {192, 0, 2, 1}};
+static PolicyNetwork lab_network = {.bits = 32, .prefix = 8, .address = {10}};
+static PolicyTime office_hours = {.days = 31, .from = 8 * 60, .to = 18 * 60};
+
+/* ---- which rule decides ---- */
+
 static const char *decide(const Policy *policy, const char *service, const char *user, char *const *groups) {
         PolicyQuery query = {.service = service, .user = user, .groups = groups};
-        const PolicyRule *rule = policy_decide(policy, &query);
+        PolicyDecision decision = policy_decide(policy, &query);
 
-        return rule ? rule->name : "no rule";
+        assert_false(decision.unsure);
+        return decision.rule ? decision.rule->name : "no rule";
 }
 
 static void test_no_rule_matches(void **unused) {
         (void)unused;
         Policy empty = {0};
-        Policy policy = POLICY({.name = (char *)"ssh", .services = LIST((char *)"sshd")});
+        Policy policy = POLICY({.name = S("ssh"), .services = LIST(S("sshd"))});
 
         assert_string_equal(decide(&empty, "sshd", "alice", NULL), "no rule");
         assert_string_equal(decide(&policy, "login", "alice", NULL), "no rule");
@@ -37,58 +46,109 @@ static void test_no_rule_matches(void **unused) {
 /* MUST 1. */
 static void test_the_first_match_decides(void **unused) {
         (void)unused;
-        Policy policy = POLICY({.name = (char *)"one", .users = LIST((char *)"alice")},
-                               {.name = (char *)"two", .services = LIST((char *)"sshd", (char *)"login")},
-                               {.name = (char *)"three"},
-                               {.name = (char *)"four", .users = LIST((char *)"bert")});
+        Policy policy = POLICY({.name = S("one"), .users = LIST(S("alice"))},
+                               {.name = S("two"), .services = LIST(S("sshd"), S("login"))},
+                               {.name = S("three")}, {.name = S("four"), .users = LIST(S("bert"))});
 
         assert_string_equal(decide(&policy, "sshd", "alice", NULL), "one");
         assert_string_equal(decide(&policy, "login", "bert", NULL), "two");
         assert_string_equal(decide(&policy, "su", "bert", NULL), "three");
 }
 
-static const char *by_service(const Policy *policy, const char *service) {
-        const PolicyRule *rule = policy_decide_by_service(policy, service);
-
-        return rule ? rule->name : "depends";
-}
-
-/* Known without the account only if every rule up to the first that takes the service asks for the service
- * alone. */
-static void test_some_services_decide_alone(void **unused) {
-        (void)unused;
-        Policy policy = POLICY(
-                {.name = (char *)"root", .services = LIST((char *)"su"), .users = LIST((char *)"root")},
-                {.name = (char *)"staff", .services = LIST((char *)"sudo"), .groups = LIST((char *)"staff")},
-                {.name = (char *)"jobs", .services = LIST((char *)"cron", (char *)"su", (char *)"sudo")},
-                {.name = (char *)"alice", .users = LIST((char *)"alice")}, {.name = (char *)"rest"});
-
-        assert_string_equal(by_service(&policy, "cron"), "jobs");
-        assert_string_equal(by_service(&policy, "su"), "depends");
-        assert_string_equal(by_service(&policy, "sudo"), "depends");
-        assert_string_equal(by_service(&policy, "sshd"), "depends");
-        policy.n_rules = 3;
-        assert_string_equal(by_service(&policy, "sshd"), "depends");
-}
-
-/* Every key must match, and in a list one entry. All eight combinations. */
+/* Every key must match; if several do not, the answer names one of them. All 128 combinations. */
 static void test_keys_are_joined_by_and(void **unused) {
         (void)unused;
-        Policy policy = POLICY({.name = (char *)"all",
-                                .services = LIST((char *)"sshd", (char *)"login"),
-                                .users = LIST((char *)"alice", (char *)"bert"),
-                                .groups = LIST((char *)"staff", (char *)"ops")});
+        static const PolicyFit misfits[] = {
+                POLICY_FIT_NOT_SERVICE,  POLICY_FIT_NOT_USER, POLICY_FIT_NOT_GROUP,  POLICY_FIT_NOT_TTY,
+                POLICY_FIT_NOT_LOCATION, POLICY_FIT_NOT_TIME, POLICY_FIT_NOT_ADDRESS};
+        PolicyRule rule = {
+                .name = S("all"),
+                .services = LIST(S("sshd"), S("login")),
+                .users = LIST(S("alice"), S("bert")),
+                .groups = LIST(S("staff"), S("ops")),
+                .ttys = LIST(S("tty1"), S("pts/*")),
+                .location = POLICY_REMOTE,
+                .networks = &lab_network,
+                .n_networks = 1,
+                .times = &office_hours,
+                .n_times = 1,
+        };
 
-        for (unsigned bits = 0; bits < 8; bits++)
-                assert_string_equal(
-                        decide(&policy, bits & 1 ? "login" : "cron", bits & 2 ? "bert" : "carl",
-                               bits & 4 ? LIST((char *)"users", (char *)"ops") : LIST((char *)"users")),
-                        bits == 7 ? "all" : "no rule");
+        for (unsigned bits = 0; bits < 128; bits++) {
+                PolicyQuery query = {
+                        .service = bits & 1 ? "login" : "cron",
+                        .user = bits & 2 ? "bert" : "carl",
+                        .groups = bits & 4 ? LIST(S("users"), S("ops")) : LIST(S("users")),
+                        .tty = bits & 8 ? "pts/3" : "tty2",
+                        .origin = bits & 64   ? LAB
+                                  : bits & 16 ? FAR
+                                              : LOCAL,
+                        .moment = {.weekday = 2, .minute = bits & 32 ? 600 : 300},
+                };
+                PolicyFit fit = policy_fit(&rule, &query);
+                bool remote = (bits & 16) || (bits & 64);
+                unsigned fits = remote ? bits | 16 : bits;
+
+                if (fits == 127)
+                        assert_int_equal(fit, POLICY_FIT_YES);
+                for (unsigned i = 0; i < 7; i++)
+                        if (fit == misfits[i])
+                                assert_false(fits & 1U << i);
+                assert_true((fit == POLICY_FIT_YES) == (fits == 127));
+                assert_int_not_equal(fit, POLICY_FIT_UNSURE);
+        }
+}
+
+/* Lists of ttys, networks and times fit by any of their entries; absent ones always. */
+static void test_one_entry_is_enough(void **unused) {
+        (void)unused;
+        PolicyNetwork networks[] = {{.bits = 32, .prefix = 32, .address = {192, 0, 2, 1}}, lab_network};
+        PolicyTime times[] = {{.days = 64, .from = 0, .to = 1440}, office_hours};
+        PolicyRule rule = {.networks = networks, .n_networks = 2, .times = times, .n_times = 2};
+        PolicyQuery query = {.origin = LAB, .moment = {.weekday = 0, .minute = 480}};
+
+        assert_int_equal(policy_fit(&rule, &query), POLICY_FIT_YES);
+        query.moment.minute = 479;
+        assert_int_equal(policy_fit(&rule, &query), POLICY_FIT_NOT_TIME);
+        query.moment.weekday = 6;
+        assert_int_equal(policy_fit(&rule, &query), POLICY_FIT_YES);
+        query.origin = FAR;
+        assert_int_equal(policy_fit(&rule, &query), POLICY_FIT_YES);
+        query.origin.address[3]++;
+        assert_int_equal(policy_fit(&rule, &query), POLICY_FIT_NOT_ADDRESS);
+        query.origin = LOCAL;
+        assert_int_equal(policy_fit(&rule, &query), POLICY_FIT_NOT_ADDRESS);
+}
+
+static void test_location(void **unused) {
+        (void)unused;
+        const struct {
+                PolicyLocation location;
+                const PolicyOrigin *origin;
+                PolicyFit expected;
+        } table[] = {
+                {POLICY_ANYWHERE, &LOCAL, POLICY_FIT_YES},
+                {POLICY_ANYWHERE, &NAMED, POLICY_FIT_YES},
+                {POLICY_ANYWHERE, &LAB, POLICY_FIT_YES},
+                {POLICY_LOCAL, &LOCAL, POLICY_FIT_YES},
+                {POLICY_LOCAL, &NAMED, POLICY_FIT_NOT_LOCATION},
+                {POLICY_LOCAL, &LAB, POLICY_FIT_NOT_LOCATION},
+                {POLICY_REMOTE, &LOCAL, POLICY_FIT_NOT_LOCATION},
+                {POLICY_REMOTE, &NAMED, POLICY_FIT_YES},
+                {POLICY_REMOTE, &LAB, POLICY_FIT_YES},
+        };
+
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                PolicyRule rule = {.location = table[i].location};
+                PolicyQuery query = {.origin = *table[i].origin};
+
+                assert_int_equal(policy_fit(&rule, &query), table[i].expected);
+        }
 }
 
 static void test_names_match_as_a_whole(void **unused) {
         (void)unused;
-        Policy policy = POLICY({.name = (char *)"x", .users = LIST((char *)"alice")});
+        Policy policy = POLICY({.name = S("x"), .users = LIST(S("alice"))});
         static const char *const others[] = {"Alice", "alice ", " alice", "alic", "alicee", "", "*"};
 
         for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
@@ -98,14 +158,18 @@ static void test_names_match_as_a_whole(void **unused) {
 /* What is not known matches no list, and what is not asked for needs no answer. */
 static void test_missing_facts(void **unused) {
         (void)unused;
-        Policy service = POLICY({.name = (char *)"x", .services = LIST((char *)"sshd")});
-        Policy user = POLICY({.name = (char *)"x", .users = LIST((char *)"alice")});
-        Policy group = POLICY({.name = (char *)"x", .groups = LIST((char *)"staff")});
-        Policy any = POLICY({.name = (char *)"x"});
+        Policy service = POLICY({.name = S("x"), .services = LIST(S("sshd"))});
+        Policy user = POLICY({.name = S("x"), .users = LIST(S("alice"))});
+        Policy group = POLICY({.name = S("x"), .groups = LIST(S("staff"))});
+        Policy tty = POLICY({.name = S("x"), .ttys = LIST(S("tty1"), S("*"))});
+        Policy any = POLICY({.name = S("x")});
+        PolicyQuery no_tty = {.tty = ""};
 
         assert_string_equal(decide(&service, NULL, "alice", NULL), "no rule");
         assert_string_equal(decide(&user, "sshd", NULL, NULL), "no rule");
         assert_string_equal(decide(&group, "sshd", "alice", NULL), "no rule");
+        assert_string_equal(decide(&tty, "sshd", "alice", NULL), "no rule");
+        assert_int_equal(policy_fit(&tty.rules[0], &no_tty), POLICY_FIT_NOT_TTY);
         assert_string_equal(decide(&any, NULL, NULL, NULL), "x");
 }
 
@@ -114,170 +178,146 @@ static void test_zeroed_rule_denies(void **unused) {
         (void)unused;
         PolicyRule rule;
         PolicyRole role;
+        PolicyPerson root = {.uid = 0, .name = "root", .groups = LIST(S("wheel"), S(""))};
 
         memset(&rule, 0, sizeof(rule));
-        role = policy_role(&rule, 0, LIST((char *)"wheel", (char *)""));
+        role = policy_role(&rule, &root);
         assert_int_equal(rule.action, POLICY_DENY);
         assert_int_equal(rule.code, CODE_ENTER);
+        assert_int_equal(rule.when_nobody, POLICY_NOBODY_DENY);
         assert_false(rule.remote_reviewers);
-        assert_false(role.reviewer);
+        assert_false(rule.self_review);
+        assert_int_equal(role.parts, 0);
         assert_false(role.admin);
 }
 
-static void test_roles(void **unused) {
+/* MUST 3: of a host of which only the name is known it cannot be told whether it lies in a network. */
+static void test_an_unsure_rule_decides(void **unused) {
         (void)unused;
-        PolicyRule both = {.reviewers_group = (char *)"peers", .admins_group = (char *)"admins"};
-        PolicyRule peers = {.reviewers_group = (char *)"peers"}, admins = {.admins_group = (char *)"admins"};
-        const struct {
-                const PolicyRule *rule;
-                uid_t uid;
-                char **groups;
-                bool reviewer, admin;
-        } table[] = {
-                {&both, 1000, NULL, false, false},
-                {&both, 1000, LIST((char *)"users"), false, false},
-                {&both, 1000, LIST((char *)"users", (char *)"peers"), true, false},
-                {&both, 1000, LIST((char *)"admins"), false, true},
-                {&both, 1000, LIST((char *)"admins", (char *)"peers"), true, true},
-                {&both, 0, NULL, false, true}, /* root, but not as a peer */
-                {&both, 0, LIST((char *)"peers"), true, true},
-                {&peers, 0, LIST((char *)"admins"), false, false}, /* where there are no administrators */
-                {&peers, 1000, LIST((char *)"peers"), true, false},
-                {&admins, 0, NULL, false, true},
-                {&admins, 1000, LIST((char *)"peers"), false, false},
-                {&admins, (uid_t)-1, NULL, false, false},
+        Policy policy = POLICY({.name = S("lab"),
+                                .users = LIST(S("alice")),
+                                .networks = &lab_network,
+                                .n_networks = 1,
+                                .times = &office_hours,
+                                .n_times = 1,
+                                .action = POLICY_EXEMPT},
+                               {.name = S("rest"), .action = POLICY_EXEMPT});
+        PolicyQuery query = {.user = "alice", .origin = NAMED, .moment = {.weekday = 0, .minute = 600}};
+        PolicyDecision decision = policy_decide(&policy, &query);
+
+        assert_ptr_equal(decision.rule, &policy.rules[0]);
+        assert_true(decision.unsure);
+        assert_int_equal(policy_fit(&policy.rules[0], &query), POLICY_FIT_UNSURE);
+        /* Where another key says no, the address does not matter. */
+        query.moment.minute = 0;
+        decision = policy_decide(&policy, &query);
+        assert_ptr_equal(decision.rule, &policy.rules[1]);
+        assert_false(decision.unsure);
+        query = (PolicyQuery){.user = "bert", .origin = NAMED, .moment = {.weekday = 0, .minute = 600}};
+        assert_ptr_equal(policy_decide(&policy, &query).rule, &policy.rules[1]);
+        /* With an address it can be told. */
+        query = (PolicyQuery){.user = "alice", .origin = LAB, .moment = {.weekday = 0, .minute = 600}};
+        decision = policy_decide(&policy, &query);
+        assert_ptr_equal(decision.rule, &policy.rules[0]);
+        assert_false(decision.unsure);
+        query.origin = LOCAL;
+        assert_ptr_equal(policy_decide(&policy, &query).rule, &policy.rules[1]);
+}
+
+/* ---- what is known by the service alone ---- */
+
+static const char *by_service(const Policy *policy, const char *service) {
+        const PolicyRule *rule = policy_decide_by_service(policy, service);
+
+        return rule ? rule->name : "depends";
+}
+
+/* Only if every rule up to the first that takes the service asks for the service alone. */
+static void test_some_services_decide_alone(void **unused) {
+        (void)unused;
+        Policy policy = POLICY({.name = S("root"), .services = LIST(S("su")), .users = LIST(S("root"))},
+                               {.name = S("staff"), .services = LIST(S("sudo")), .groups = LIST(S("staff"))},
+                               {.name = S("jobs"), .services = LIST(S("cron"), S("su"), S("sudo"))},
+                               {.name = S("alice"), .users = LIST(S("alice"))}, {.name = S("rest")});
+
+        assert_string_equal(by_service(&policy, "cron"), "jobs");
+        assert_string_equal(by_service(&policy, "su"), "depends");
+        assert_string_equal(by_service(&policy, "sudo"), "depends");
+        assert_string_equal(by_service(&policy, "sshd"), "depends");
+        policy.n_rules = 3;
+        assert_string_equal(by_service(&policy, "sshd"), "depends");
+}
+
+static void test_every_other_key_makes_a_service_depend(void **unused) {
+        (void)unused;
+        const PolicyRule rules[] = {
+                {.users = LIST(S("a"))},
+                {.groups = LIST(S("a"))},
+                {.ttys = LIST(S("a"))},
+                {.location = POLICY_LOCAL},
+                {.location = POLICY_REMOTE},
+                {.networks = &lab_network, .n_networks = 1},
+                {.times = &office_hours, .n_times = 1},
         };
 
-        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-                PolicyRole role = policy_role(table[i].rule, table[i].uid, table[i].groups);
+        for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+                Policy policy = POLICY(rules[i], {.name = S("rest")});
 
-                assert_int_equal(role.reviewer, table[i].reviewer);
-                assert_int_equal(role.admin, table[i].admin);
+                assert_string_equal(by_service(&policy, "cron"), "depends");
         }
 }
 
-static void expect_list(char *const *list, char *const *expected) {
-        assert_int_equal(strv_length(list), strv_length(expected));
-        for (size_t i = 0; expected && expected[i]; i++)
-                assert_string_equal(list[i], expected[i]);
-}
-
-static void test_group_names_are_collected_once(void **unused) {
+/* A group that could not be found out matters for those logins only that its rule would decide. */
+static void test_what_rests_on_groups(void **unused) {
         (void)unused;
-        Policy policy = POLICY({.groups = LIST((char *)"staff", (char *)"ops", (char *)"staff")},
-                               {.reviewers_group = (char *)"ops", .admins_group = (char *)"admins"},
-                               {.name = NULL},
-                               {.groups = LIST((char *)"admins"), .reviewers_group = (char *)"peers"});
-
-        assert_int_equal(policy_name_groups(&policy), 0);
-        expect_list(policy.group_names,
-                    LIST((char *)"staff", (char *)"ops", (char *)"admins", (char *)"peers"));
-        expect_list(policy.login_groups, LIST((char *)"staff", (char *)"ops", (char *)"admins"));
-        strv_free(policy.group_names);
-        strv_free(policy.login_groups);
-}
-
-/* Every field, and nothing shared with the original. */
-static void test_copy(void **unused) {
-        (void)unused;
-        PolicyRule rule = {
-                .name = strdup("n"),
-                .file = strdup("f"),
-                .services = strv_concat(LIST((char *)"s1", (char *)"s2"), NULL),
-                .users = strv_concat(LIST((char *)"u"), NULL),
-                .groups = strv_concat(LIST((char *)"g"), NULL),
-                .action = POLICY_REQUIRE,
-                .reviewers_group = strdup("r"),
-                .reviewers_needed = 3,
-                .admins_group = strdup("a"),
-                .code = CODE_COMPARE,
-                .expires_usec = 42,
-                .remote_reviewers = true,
-        };
-        PolicyRule *copy = policy_rule_copy(&rule);
-
-        assert_non_null(copy);
-        memset(rule.services[1], 'x', 2);
-        policy_rule_done(&rule);
-        assert_int_equal(rule.action, POLICY_DENY);
-        assert_null(rule.name);
-
-        assert_string_equal(copy->name, "n");
-        assert_string_equal(copy->file, "f");
-        expect_list(copy->services, LIST((char *)"s1", (char *)"s2"));
-        expect_list(copy->users, LIST((char *)"u"));
-        expect_list(copy->groups, LIST((char *)"g"));
-        assert_int_equal(copy->action, POLICY_REQUIRE);
-        assert_string_equal(copy->reviewers_group, "r");
-        assert_int_equal(copy->reviewers_needed, 3);
-        assert_string_equal(copy->admins_group, "a");
-        assert_int_equal(copy->code, CODE_COMPARE);
-        assert_int_equal(copy->expires_usec, 42);
-        assert_true(copy->remote_reviewers);
-        assert_null(policy_rule_free(copy));
-}
-
-/* An absent list matches everything, so the copy must not turn it into an empty one, which matches nothing.
- */
-static void test_copy_keeps_absence(void **unused) {
-        (void)unused;
-        PolicyRule rule = {.action = POLICY_EXEMPT};
-        PolicyRule *copy = policy_rule_copy(&rule);
-
-        assert_non_null(copy);
-        assert_null(copy->services);
-        assert_null(copy->users);
-        assert_null(copy->groups);
-        assert_null(copy->name);
-        assert_null(copy->file);
-        assert_null(copy->reviewers_group);
-        assert_null(copy->admins_group);
-        policy_rule_free(copy);
-}
-
-static void test_free_takes_null(void **unused) {
-        (void)unused;
-        assert_null(policy_free(NULL));
-        assert_null(policy_rule_free(NULL));
-        assert_null(policy_free(calloc(1, sizeof(Policy))));
-}
-
-static void test_reviewers_text(void **unused) {
-        (void)unused;
+        Policy policy = POLICY({.name = S("root"), .users = LIST(S("root"))},
+                               {.name = S("net"),
+                                .services = LIST(S("cups")),
+                                .groups = LIST(S("gone")),
+                                .networks = &lab_network,
+                                .n_networks = 1},
+                               {.name = S("group"), .services = LIST(S("sshd")), .groups = LIST(S("gone"))},
+                               {.name = S("rest"), .services = LIST(S("sshd"), S("login"))});
         const struct {
-                PolicyRule rule;
-                const char *expected;
+                const char *service, *user;
+                PolicyOrigin origin;
+                bool rests;
         } table[] = {
-                {{.reviewers_group = (char *)"peers", .reviewers_needed = 2, .admins_group = (char *)"boss"},
-                 "2 of peers, or 1 of boss"},
-                {{.reviewers_group = (char *)"peers", .reviewers_needed = 1}, "1 of peers"},
-                {{.admins_group = (char *)"boss"}, "1 of boss"},
-                {{.action = POLICY_DENY}, "nobody"},
+                {"sshd", "root", LOCAL, false},   {"sshd", "alice", LOCAL, true},
+                {"login", "alice", LOCAL, false}, {"atd", "alice", LOCAL, false},
+                {"cups", "alice", LAB, true},     {"cups", "alice", FAR, false},
+                {"cups", "alice", NAMED, true},
         };
+        char *const member[] = {S("gone"), NULL};
 
         for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-                char *text = policy_rule_reviewers_text(&table[i].rule);
+                PolicyQuery query = {
+                        .service = table[i].service, .user = table[i].user, .origin = table[i].origin};
 
-                assert_string_equal(text, table[i].expected);
-                free(text);
+                assert_int_equal(policy_rests_on_groups(&policy, &query), table[i].rests);
+                query.groups = member; /* known to belong: nothing is open */
+                assert_false(policy_rests_on_groups(&policy, &query));
         }
+        /* A rule that is unsure decides, before any group is looked at. */
+        policy.rules[1].groups = NULL;
+        assert_false(policy_rests_on_groups(
+                &policy, &(PolicyQuery){.service = "cups", .user = "alice", .origin = NAMED}));
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_no_rule_matches),
                 cmocka_unit_test(test_the_first_match_decides),
-                cmocka_unit_test(test_some_services_decide_alone),
                 cmocka_unit_test(test_keys_are_joined_by_and),
+                cmocka_unit_test(test_one_entry_is_enough),
+                cmocka_unit_test(test_location),
                 cmocka_unit_test(test_names_match_as_a_whole),
                 cmocka_unit_test(test_missing_facts),
                 cmocka_unit_test(test_zeroed_rule_denies),
-                cmocka_unit_test(test_roles),
-                cmocka_unit_test(test_group_names_are_collected_once),
-                cmocka_unit_test(test_copy),
-                cmocka_unit_test(test_copy_keeps_absence),
-                cmocka_unit_test(test_free_takes_null),
-                cmocka_unit_test(test_reviewers_text),
+                cmocka_unit_test(test_an_unsure_rule_decides),
+                cmocka_unit_test(test_what_rests_on_groups),
+                cmocka_unit_test(test_some_services_decide_alone),
+                cmocka_unit_test(test_every_other_key_makes_a_service_depend),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,7 +105,7 @@ static void expect_rules(const char *expected) {
                 snprintf(joined + strlen(joined), sizeof(joined) - strlen(joined), "%s:%s ",
                          policy->rules[i].name, policy->rules[i].file);
         assert_string_equal(joined, expected);
-        policy_free(policy);
+        policy_unref(policy);
 }
 
 static void test_no_file_at_all(void **unused) {
@@ -159,11 +159,13 @@ static void test_a_rule_takes_the_place_of_its_namesake(void **unused) {
             "[Rule new]\nUser=alice\nAction=deny\n[Rule default]\nAction=require\nReviewers=others\n");
         expect_rules("new:etc/peerauth.conf cron:vendor/peerauth.conf default:etc/peerauth.conf ");
         policy = load();
-        assert_string_equal(policy->rules[2].reviewers_group, "others");
+        assert_int_equal(policy->rules[0].line, 1);
+        assert_int_equal(policy->rules[2].line, 4);
+        assert_string_equal(policy->rules[2].parts[0].group, "others");
         assert_null(policy->rules[2].admins_group);
         assert_int_equal(policy->rules[2].code, CODE_ENTER);
         expect_names(policy->group_names, "others ");
-        policy_free(policy);
+        policy_unref(policy);
 
         put("etc/peerauth.conf.d/50.conf", "[Rule cron]\nAction=deny\n[Rule new]\nAction=exempt\n");
         put("etc/peerauth.conf.d/60.conf",
@@ -205,11 +207,11 @@ static void test_number_of_rules(void **unused) {
         policy = load();
         assert_int_equal(policy->n_rules, 1000);
         assert_string_equal(policy->rules[999].name, "r999");
-        policy_free(policy);
+        policy_unref(policy);
         append_rules("vendor/peerauth.conf", 0, 1000); /* the same names */
         policy = load();
         assert_int_equal(policy->n_rules, 1000);
-        policy_free(policy);
+        policy_unref(policy);
         append_rules("etc/peerauth.conf.d/a.conf", 999, 2);
         expect_refusal(-EINVAL, "etc/peerauth.conf.d/a.conf: ", "more than 1000 rules");
         append_rules("vendor/peerauth.conf", 0, 1001);
@@ -242,6 +244,39 @@ static void test_number_of_drop_ins(void **unused) {
         expect_rules("a:etc/peerauth.conf.d/99.conf ");
         put("etc/peerauth.conf.d/one-more.conf", "");
         expect_refusal(-EINVAL, "etc/peerauth.conf.d: ", "more than 256 files");
+}
+
+/* ---- which files it was ---- */
+
+/* What sha256sum says of the same bytes. */
+static void expect_hash(const char *printf_arguments) {
+        char command[512], expected[65] = "";
+        Policy *policy = load();
+        FILE *f;
+
+        snprintf(command, sizeof(command), "printf %s | sha256sum", printf_arguments);
+        f = popen(command, "re");
+        assert_non_null(f);
+        assert_int_equal(fread(expected, 1, 64, f), 64);
+        assert_int_equal(pclose(f), 0);
+        assert_string_equal(policy->hash, expected);
+        policy_unref(policy);
+}
+
+static void test_hash(void **unused) {
+        (void)unused;
+        put("etc/peerauth.conf", "[Rule a]\nAction=deny\n");
+        expect_hash("'etc/peerauth.conf\\00021\\000[Rule a]\\nAction=deny\\n'");
+        /* Comments count, since a person reads them. */
+        put("etc/peerauth.conf", "# x\n[Rule a]\nAction=deny\n");
+        expect_hash("'etc/peerauth.conf\\00025\\000# x\\n[Rule a]\\nAction=deny\\n'");
+        put("vendor/peerauth.conf", "");
+        put("etc/peerauth.conf.d/b.conf", "#");
+        put("etc/peerauth.conf.d/a.conf", "[Rule b]\nAction=deny");
+        expect_hash("'vendor/peerauth.conf\\0000\\000"
+                    "etc/peerauth.conf\\00025\\000# x\\n[Rule a]\\nAction=deny\\n"
+                    "etc/peerauth.conf.d/a.conf\\00020\\000[Rule b]\\nAction=deny"
+                    "etc/peerauth.conf.d/b.conf\\0001\\000#'");
 }
 
 /* ---- who could have written it (attack A3) ---- */
@@ -286,7 +321,7 @@ static void test_permissions(void **unused) {
                 if (table[i].part)
                         expect_distrust(table[i].path, table[i].part);
                 else
-                        policy_free(load());
+                        policy_unref(load());
                 assert_int_equal(chmod(table[i].path, st.st_mode & 07777), 0);
         }
 }
@@ -366,7 +401,7 @@ static void test_no_descriptor_is_left_open(void **unused) {
         close(before);
         put("etc/peerauth.conf", "[Rule a]\nAction=deny\n");
         put("etc/peerauth.conf.d/a.conf", "[Rule a]\nAction=deny\n");
-        policy_free(load());
+        policy_unref(load());
         put("etc/peerauth.conf.d/a.conf", "nonsense\n");
         expect_refusal(-EINVAL, "etc/peerauth.conf.d/a.conf:1: ", "nonsense");
         after = dup(0);
@@ -379,7 +414,7 @@ static void test_no_descriptor_is_left_open(void **unused) {
 static const PolicyRule *decide(const Policy *policy, const char *service, const char *user) {
         PolicyQuery query = {.service = service, .user = user};
 
-        return policy_decide(policy, &query);
+        return policy_decide(policy, &query).rule;
 }
 
 /* The file that is installed, found beside this source. */
@@ -410,14 +445,17 @@ static void test_vendor_rules(void **state) {
                 rule = decide(policy, held[i], "root");
                 assert_string_equal(rule->name, "default");
                 assert_int_equal(rule->action, POLICY_REQUIRE);
-                assert_string_equal(rule->reviewers_group, "peerauth-reviewers");
-                assert_int_equal(rule->reviewers_needed, 2);
+                assert_int_equal(rule->quorum.n_alternatives, 1);
+                assert_int_equal(rule->quorum.n_first, 1);
+                assert_int_equal(rule->quorum.n_parts, 1);
+                assert_string_equal(rule->parts[0].group, "peerauth-reviewers");
+                assert_int_equal(rule->quorum.needed[0], 2);
                 assert_string_equal(rule->admins_group, "peerauth-admins");
                 assert_int_equal(rule->code, CODE_ENTER);
                 assert_int_equal(rule->expires_usec, 300000000);
                 assert_false(rule->remote_reviewers);
         }
-        policy_free(policy);
+        policy_unref(policy);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -432,6 +470,7 @@ int main(void) {
                 TEST(test_number_of_rules),
                 TEST(test_size_of_a_file),
                 TEST(test_number_of_drop_ins),
+                TEST(test_hash),
                 TEST(test_permissions),
                 TEST(test_owner),
                 TEST(test_symbolic_links),
