@@ -33,8 +33,8 @@ ALL_LDFLAGS = -Wl,-z,relro,-z,now,--as-needed,--gc-sections $(LDFLAGS.$(VARIANT)
 # Which libraries each part may use; tests/support/check-tree holds the include rules.
 pkg = $(shell pkg-config --cflags --libs $(1) 2>/dev/null)
 LIBS.module   = -lpam $(call pkg,libsystemd)
-LIBS.broker   = $(call pkg,libsystemd sqlite3 libsodium libeconf) -pthread
-LIBS.cli      = $(call pkg,libsystemd sqlite3 libsodium libeconf jansson smartcols)
+LIBS.broker   = $(call pkg,libsystemd sqlite3 libsodium libeconf liboath) -pthread
+LIBS.cli      = $(call pkg,libsystemd sqlite3 libsodium libeconf jansson smartcols liboath libqrencode)
 LIBS.notifier = $(call pkg,libsystemd libnotify)
 
 comma := ,
@@ -131,8 +131,9 @@ $(B)/peerauth-notifier: $(NOTIFIER_OBJ)
 WRAP_ALLOC := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup strndup asprintf vasprintf \
         __asprintf_chk __vasprintf_chk)
 LINK.test_policy_rule := $(WRAP_ALLOC)
+$(B)/tests/unit/test_qr: $(B)/cli/qr.o
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_OBJ)
-	$(call link,$(LINK.$(@F)),$(LIBS.broker) -lcmocka -lm)
+	$(call link,$(LINK.$(@F)),$(LIBS.broker) $(call pkg,libqrencode) -lcmocka -lm)
 $(MODEL): $(B)/tests/model/driver.o $(B)/broker/request.o $(COMMON)
 	$(call link,,$(LIBS.broker))
 $(B)/tests/bench/bench_% $(B)/tests/support/%: ALL_CFLAGS += -fno-sanitize=all
@@ -166,7 +167,7 @@ install: all ## install below DESTDIR (nothing is enabled: see README.md)
 	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/pam-configs packaging/pam/peerauth packaging/pam/peerauth-session
 	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/polkit-1/actions packaging/polkit/org.peerauth.peerauth1.policy
 	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/doc/peerauth README.md LICENSE packaging/pam/peerauth-sshd.conf \
-	 packaging/polkit/50-peerauth-reauthenticate.rules.example
+	 packaging/pam/peerauth-rescue-sshd.conf packaging/polkit/50-peerauth-reauthenticate.rules.example
 	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/doc/peerauth/policies docs/policies/*.conf
 	$(foreach m,$(MANUALS),install -D -m 0644 -t $(DESTDIR)$(prefix)/share/man/man$(patsubst .%,%,$(suffix $(m))) $(m) &&) true
 

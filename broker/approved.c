@@ -35,7 +35,7 @@ typedef struct ApprovedOpening {
 struct Approved {
         sd_bus *bus;
         ApprovedLogin logins[APPROVED_MAX];
-        PresenceSession sessions[APPROVED_MAX]; /* an id of "": none */
+        LogindSession sessions[APPROVED_MAX]; /* an id of "": none */
         unsigned next_login, next_session;
         ApprovedOpening *openings;
         unsigned n_openings;
@@ -107,7 +107,7 @@ void approved_expect(Approved *approved, uid_t uid, pid_t owner, pid_t parent) {
 }
 
 /* MUST 3. */
-static bool login_fits(const ApprovedLogin *login, const PresenceSession *session,
+static bool login_fits(const ApprovedLogin *login, const LogindSession *session,
                        const ApprovedProcess *leader) {
         const ApprovedProcess *either[] = {&login->owner, &login->parent};
 
@@ -121,7 +121,7 @@ static bool login_fits(const ApprovedLogin *login, const PresenceSession *sessio
         return false;
 }
 
-static ApprovedLogin *approved_find_login(Approved *approved, const PresenceSession *session) {
+static ApprovedLogin *approved_find_login(Approved *approved, const LogindSession *session) {
         ApprovedProcess leader;
 
         if (process_identify(session->leader, NULL, &leader) < 0)
@@ -134,7 +134,7 @@ static ApprovedLogin *approved_find_login(Approved *approved, const PresenceSess
 
 /* ---- sessions ---- */
 
-static int approved_add(Approved *approved, const PresenceSession *session) {
+static int approved_add(Approved *approved, const LogindSession *session) {
         ApprovedLogin *login = approved_find_login(approved, session);
 
         if (!login)
@@ -147,12 +147,12 @@ static int approved_add(Approved *approved, const PresenceSession *session) {
 
 static int on_session(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         ApprovedOpening *opening = userdata;
-        PresenceSession session;
+        LogindSession session;
         int r;
 
         (void)ret_error;
         /* Whether it counts does not matter yet: a session that begins is not active at once. */
-        r = presence_read_session(m, &session);
+        r = logind_read_session(m, &session);
         if (r >= 0)
                 r = approved_add(opening->approved, &session);
         opening_end(opening, r);
@@ -183,16 +183,16 @@ int approved_open(Approved *approved, const char *id, ApprovedDone done, void *u
 void approved_close(Approved *approved, const char *id) {
         for (unsigned i = 0; i < APPROVED_MAX; i++)
                 if (strcmp(approved->sessions[i].id, id) == 0)
-                        approved->sessions[i] = (PresenceSession){0};
+                        approved->sessions[i] = (LogindSession){0};
 }
 
 /* logind may use an id again after it was restarted, so the session must also be as old as the one that was
  * seen to begin. */
-bool approved_has(const Approved *approved, const PresenceSession *session, uint64_t before_usec) {
+bool approved_has(const Approved *approved, const LogindSession *session, uint64_t before_usec) {
         if (!*session->id || session->since_usec == 0 || session->since_usec >= before_usec)
                 return false;
         for (unsigned i = 0; i < APPROVED_MAX; i++) {
-                const PresenceSession *known = &approved->sessions[i];
+                const LogindSession *known = &approved->sessions[i];
 
                 if (strcmp(known->id, session->id) == 0 && known->uid == session->uid &&
                     known->leader == session->leader && known->since_usec == session->since_usec &&

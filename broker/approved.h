@@ -49,4 +49,4 @@ void approved_close(Approved *approved, const char *id);
 
 /* Whether the session, as logind shows it now, began with an approval and before that time, which is since
  * the Unix epoch. */
-bool approved_has(const Approved *approved, const PresenceSession *session, uint64_t before_usec);
+bool approved_has(const Approved *approved, const LogindSession *session, uint64_t before_usec);

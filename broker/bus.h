@@ -7,9 +7,7 @@
 #include "common/cleanup.h"
 
 PEERAUTH_DEFINE_CLEANUP(sd_bus_message *, sd_bus_message_unref);
-PEERAUTH_DEFINE_CLEANUP(sd_bus_slot *, sd_bus_slot_unref);
 #define _cleanup_message_   PEERAUTH_CLEANUP(sd_bus_message_unref_p)
-#define _cleanup_slot_      PEERAUTH_CLEANUP(sd_bus_slot_unref_p)
 #define _cleanup_bus_error_ PEERAUTH_CLEANUP(sd_bus_error_free)
 
 /* How long the bus daemon and logind may take to answer before that is a failed look-up: a denial. */

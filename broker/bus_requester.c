@@ -155,6 +155,24 @@ static int method_cancel_request(sd_bus_message *m, void *userdata, sd_bus_error
         return handle_own_request(m, userdata, flow_cancel);
 }
 
+static int method_redeem(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *id, *typed;
+        Reply *reply;
+        int r;
+
+        r = sd_bus_message_read(m, "ss", &id, &typed);
+        if (r < 0)
+                return r;
+        if (strlen(typed) > PEERAUTH_SECRET_MAX)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "This is neither a recovery code nor a one-time password.");
+        reply = reply_new(m);
+        if (!reply)
+                return -ENOMEM;
+        flow_redeem(userdata, reply, id, typed);
+        return 1;
+}
+
 /* ---- sessions ---- */
 
 static void on_session(Reply *reply, const Caller *caller, void *userdata,
@@ -183,7 +201,7 @@ static int identify_session(sd_bus_message *m, Flow *flow, CallerDone done, sd_b
         r = sd_bus_message_read(m, "s", &session);
         if (r < 0)
                 return r;
-        if (session[0] == '\0' || strlen(session) >= PRESENCE_ID_SIZE)
+        if (session[0] == '\0' || strlen(session) >= LOGIND_ID_SIZE)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
                                          "This is no session id of logind.");
         return caller_identify(flow_callers(flow), m,
@@ -208,6 +226,8 @@ static const sd_bus_vtable requester_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CancelRequest", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT,
                                 method_cancel_request, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Redeem", SD_BUS_ARGS("s", id, "s", secret), SD_BUS_NO_RESULT, method_redeem,
+                                SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
         SD_BUS_METHOD_WITH_ARGS("SessionOpened", SD_BUS_ARGS("s", session), SD_BUS_NO_RESULT,
                                 method_session_opened, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SessionClosed", SD_BUS_ARGS("s", session), SD_BUS_NO_RESULT,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/bus.h"
+#include "common/policy_key.h"
 #include "common/strv.h"
 
 static int identify(sd_bus_message *m, Flow *flow, CallerWant want, CallerDone done) {
@@ -81,9 +82,7 @@ static int append_progress(sd_bus_message *m, const Request *request) {
             (r = bus_dict_add(m, PEERAUTH_KEY_DENIALS, "u", (uint32_t)request_denials(state))) < 0 ||
             (r = bus_dict_add(m, PEERAUTH_KEY_MISSING, "u", (uint32_t)request_missing(state))) < 0 ||
             (r = bus_dict_add(m, PEERAUTH_KEY_ESCALATED, "b", (int)state->escalated)) < 0 ||
-            (r = bus_dict_add_string(m, PEERAUTH_KEY_CODE_MODE,
-                                     rule->code == CODE_COMPARE ? PEERAUTH_CODE_COMPARE
-                                                                : PEERAUTH_CODE_ENTER)) < 0 ||
+            (r = bus_dict_add_string(m, PEERAUTH_KEY_CODE_MODE, policy_key_code(rule->code))) < 0 ||
             (r = bus_dict_add_string(m, PEERAUTH_KEY_NOTE_MODE, text_mode_name(rule->note.mode))) < 0 ||
             (r = bus_dict_add_string(m, PEERAUTH_KEY_NOTE_PATTERN, rule->note.pattern)) < 0)
                 return r;
@@ -262,7 +261,6 @@ static void on_deny(Reply *reply, const Caller *caller, void *userdata) {
 
 static int method_approve(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         CallerQuestion question = {.want = CALLER_SESSIONS,
-                                   .authority = true,
                                    .group_names = flow_group_names(userdata),
                                    .done = on_approve,
                                    .userdata = userdata};
@@ -272,7 +270,9 @@ static int method_approve(sd_bus_message *m, void *userdata, sd_bus_error *error
         r = read_decide(m, true, &args, error);
         if (r < 0)
                 return r;
-        flow_name_login(userdata, args.id, &question.about_user, &question.about_service);
+        /* polkit answers few questions at a time; none is spent on a request that is not there. */
+        question.authority = flow_name_login(userdata, args.id, &question.about_user,
+                                             &question.about_service);
         return caller_identify(flow_callers(userdata), m, &question);
 }
 

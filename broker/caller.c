@@ -12,8 +12,6 @@
 #include <string.h>
 
 #include "broker/bus.h"
-#include "broker/person.h"
-#include "broker/presence.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/strv.h"
@@ -77,10 +75,6 @@ struct Callers {
         Worker *worker;
         CallerQuery *queries;
 };
-
-const PresenceSession *caller_session(const Caller *caller) {
-        return caller->sessions ? presence_find(caller->sessions, caller->session) : NULL;
-}
 
 bool caller_is_borrowed(const Caller *caller) {
         return caller->uid != 0 && caller->person != caller->uid;
@@ -227,6 +221,20 @@ static int caller_start_job(CallerQuery *query, CallerJobKind kind) {
         return 0;
 }
 
+/* Whoever acts from a session acts from that one, and not from a better one of the same person's. A program
+ * in no session (of systemd --user, or root's) counts as the person does. */
+static void caller_take_place(Caller *caller, const PresenceList *list) {
+        const LogindSession *session = presence_find(list, caller->session);
+
+        if (caller->session[0] != '\0') {
+                caller->local_session = session && session->uid == caller->person && !session->remote;
+                caller->remote_session = session && session->uid == caller->person && session->remote;
+        } else {
+                caller->local_session = presence_has(list, caller->person, false);
+                caller->remote_session = presence_has(list, caller->person, true) && !caller->local_session;
+        }
+}
+
 /* The list stays where it is: in the presence query. */
 static void on_presence(int r, const PresenceList *list, void *userdata) {
         CallerQuery *query = userdata;
@@ -237,8 +245,7 @@ static void on_presence(int r, const PresenceList *list, void *userdata) {
                 return;
         }
         caller->sessions = list;
-        caller->local_session = presence_has(list, caller->person, false);
-        caller->remote_session = presence_has(list, caller->person, true) && !caller->local_session;
+        caller_take_place(caller, list);
         caller_answered(query);
 }
 
@@ -344,8 +351,8 @@ static int caller_look_at_process(CallerQuery *query, pid_t pid) {
         caller->person = person.uid;
         caller->pid = pid;
         caller->parent = person.parent;
+        memcpy(caller->behind, person.behind, sizeof(caller->behind));
         caller->user_manager = person.user_manager;
-        _Static_assert(sizeof(caller->session) == sizeof(person.session), "ids of sessions");
         memcpy(caller->session, person.session, sizeof(caller->session));
         return 0;
 }

@@ -11,11 +11,12 @@
 
 #include <stdbool.h>
 
-#include "common/account.h"
 #include "broker/authority.h"
+#include "broker/person.h"
 #include "broker/presence.h"
 #include "broker/reply.h"
 #include "broker/worker.h"
+#include "common/account.h"
 
 typedef struct Callers Callers;
 
@@ -28,16 +29,17 @@ typedef enum CallerWant {
 
 typedef struct Caller {
         uid_t uid;
-        uid_t person;      /* the human: differs from uid after su or sudo */
+        uid_t person;                    /* the human: differs from uid after su or sudo */
+        uid_t behind[PERSON_BEHIND_MAX]; /* as in Person */
         pid_t pid, parent; /* of the sender and its parent, when they were looked at; 0 below CALLER_PERSON */
-        bool local_session;             /* the person has a live, unlocked local session */
-        bool remote_session;            /* ... a remote one */
-        char session[PRESENCE_ID_SIZE]; /* that the sender runs in, whether it counts or not; "": none */
-        bool user_manager;              /* it was started by systemd --user of the person: in no session */
-        const PresenceList *sessions;   /* all of the person's that count; NULL below CALLER_SESSIONS */
-        Account account;                /* of uid, and which of the asked-for groups it belongs to */
-        char *person_name;              /* account name of person; NULL below CALLER_ACCOUNT */
-        Account requester;              /* the account that was asked about by name */
+        bool local_session;           /* the person has a live, unlocked local session */
+        bool remote_session;          /* ... a remote one */
+        char session[LOGIND_ID_SIZE]; /* that the sender runs in, whether it counts or not; "": none */
+        bool user_manager;            /* it was started by systemd --user of the person: in no session */
+        const PresenceList *sessions; /* all of the person's that count; NULL below CALLER_SESSIONS */
+        Account account;              /* of uid, and which of the asked-for groups it belongs to */
+        char *person_name;            /* account name of person; NULL below CALLER_ACCOUNT */
+        Account requester;            /* the account that was asked about by name */
         char *const *group_names;  /* the memberships that were looked up; any other is unknown, not absent */
         AuthorityAnswer authority; /* what polkit says without asking the person; GRANTED for root */
         const char *authority_why; /* for people, if it did not grant; else "" */
@@ -70,9 +72,6 @@ int caller_identify(Callers *callers, sd_bus_message *call, const CallerQuestion
 
 /* The same for a call that was identified before, which time has passed since. Takes over reply. */
 void caller_identify_again(Callers *callers, Reply *reply, const CallerQuestion *question);
-
-/* The session in which the sender runs, if it counts; else NULL. */
-const PresenceSession *caller_session(const Caller *caller);
 
 /* Whether the caller acts as somebody else through su, which no approval may rest on. */
 bool caller_is_borrowed(const Caller *caller);

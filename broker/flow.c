@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Event, transition, ledger, replies: in this order. What waits for the same commit is made durable
- * together; flow_create.c and flow_review.c bring the events of the two sides.
+ * together; flow_create.c, flow_wait.c and flow_vote.c bring the events of the two sides.
  */
 #include "broker/flow.h"
 
@@ -70,6 +70,9 @@ void flow_publish(Flow *flow, Request *request) {
                 reply_prepare_error(request->created, PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
                                     "The login could not be recorded, so it is denied.");
         request->created = reply_free(request->created);
+        if (request->state.verdict == VERDICT_APPROVED && !request->failed && !request->published)
+                flow_expect_session(flow, request);
+        request->published = final;
         if (final && request->waiter) {
                 flow_answer_waiter(request);
                 subscribers_tell(flow->subscribers, request);
@@ -203,7 +206,7 @@ static void set_text(char **text, const char *value) {
 }
 
 static const char *flow_denial_reason(const Request *request, const FlowVote *vote, RequestEventKind kind) {
-        if (kind == REQUEST_EVENT_WRONG_CODE)
+        if (kind == REQUEST_EVENT_WRONG_CODE || kind == REQUEST_EVENT_RECOVER_WRONG)
                 return "Too many wrong codes were entered.";
         if (!vote)
                 return "The broker stopped.";
@@ -219,7 +222,10 @@ static void flow_explain(Request *request, const FlowVote *vote, RequestEventKin
         set_text(&request->note, vote ? vote->note : NULL);
         switch (request->state.verdict) {
         case VERDICT_APPROVED:
-                request->decided_by = registry_voters(request, true);
+                if (kind == REQUEST_EVENT_RECOVER)
+                        (void)strv_append(&request->decided_by, request->way);
+                else
+                        request->decided_by = registry_voters(request, true);
                 break;
         case VERDICT_EXPIRED:
                 set_text(&request->reason, "Nobody decided in time.");
@@ -240,6 +246,8 @@ static void flow_explain(Request *request, const FlowVote *vote, RequestEventKin
 static int flow_stage_other(Ledger *ledger, const Request *request, const RequestEvent *event, bool lost) {
         if (event->kind == REQUEST_EVENT_ESCALATE)
                 return record_escalated(ledger, request);
+        if (event->kind == REQUEST_EVENT_RECOVER || event->kind == REQUEST_EVENT_RECOVER_WRONG)
+                return record_recovery(ledger, request, event->kind == REQUEST_EVENT_RECOVER);
         if (event->kind == REQUEST_EVENT_RECHECK && lost)
                 return record_vote_void(ledger, request, event->person,
                                         registry_voter_name(request, event->person),
@@ -287,8 +295,6 @@ int flow_event(Flow *flow, Request *request, const RequestEvent *event, const Fl
                 flow_fail(flow, request, r);
                 return -EIO;
         }
-        if (next.verdict == VERDICT_APPROVED)
-                flow_expect_session(flow, request);
         if (verdict_is_final(next.verdict))
                 registry_settle(request);
         request->uncommitted = true;
@@ -387,6 +393,8 @@ int flow_new(const FlowParts *parts, Flow **ret_flow) {
         if (r >= 0)
                 r = approved_new(parts->bus, &flow->approved);
         if (r >= 0)
+                r = verify_new(parts->worker, &flow->verify);
+        if (r >= 0)
                 r = codes_new(&flow->codes);
         if (r >= 0)
                 r = registry_new(parts->event, parts->bus, flow->codes, on_request_event, flow,
@@ -440,6 +448,8 @@ Flow *flow_free(Flow *flow) {
                 return NULL;
         flow_create_abandon(flow);
         flow_vote_abandon(flow);
+        flow_recovery_abandon(flow);
+        flow_enroll_abandon(flow);
         flow_audit_abandon(flow);
         flow->approved = approved_free(flow->approved);
         callers_free(flow->callers);
@@ -449,6 +459,7 @@ Flow *flow_free(Flow *flow) {
         subscribers_free(flow->subscribers);
         codes_free(flow->codes);
         ledger_close(flow->ledger);
+        state_close(flow->state);
         policy_unref(flow->policy);
         sd_event_source_disable_unref(flow->commit_source);
         sd_event_source_disable_unref(flow->commit_limit);

@@ -18,9 +18,9 @@
 
 #include "broker/caller.h"
 #include "broker/ledger.h"
-#include "common/policy.h"
 #include "broker/registry.h"
 #include "broker/worker.h"
+#include "common/policy.h"
 
 typedef struct Flow Flow;
 
@@ -77,9 +77,9 @@ void flow_create(Flow *flow, Reply *reply, const Caller *caller, const FlowLogin
 void flow_wait(Flow *flow, Reply *reply, const char *id);
 void flow_cancel(Flow *flow, Reply *reply, const char *id);
 
-/* Whose login to what a request is, for polkit's rules; both NULL if there is none. It tells the caller
- * nothing, who need not even be known yet. */
-void flow_name_login(const Flow *flow, const char *id, const char **ret_user, const char **ret_service);
+/* Whether such a request waits, and whose login to what it is, for polkit's rules; else both are NULL. It
+ * tells the caller nothing, who need not even be known yet. */
+bool flow_name_login(const Flow *flow, const char *id, const char **ret_user, const char **ret_service);
 
 typedef struct FlowApproval {
         const char *id, *code, *note; /* in the message that reply answers */
@@ -102,6 +102,18 @@ const char *flow_why_not(const Flow *flow, const Caller *caller, const Request *
                          const char **ret_error);
 /* Whether the request is caller's own, or by su on the way to be. */
 bool flow_is_own(const Caller *caller, const Request *request);
+
+/* The owner of a request gives a recovery code or a one-time password; what was typed is in the message. */
+void flow_redeem(Flow *flow, Reply *reply, const char *id, const char *typed);
+
+/* Root's: caller was identified with the account in question as requester. Secrets are answered once, as an
+ * array of texts: ten codes; or the secret of an app and its otpauth URI. */
+void flow_generate_recovery(Flow *flow, Reply *reply, const Caller *caller);
+void flow_remove_recovery(Flow *flow, Reply *reply, const Caller *caller);
+void flow_enroll_totp(Flow *flow, Reply *reply, const Caller *caller, const char *host);
+void flow_confirm_totp(Flow *flow, Reply *reply, const Caller *caller, const char *typed);
+void flow_remove_totp(Flow *flow, Reply *reply, const Caller *caller);
+void flow_get_recovery(Flow *flow, Reply *reply, const Caller *caller);
 
 /* A session of the sender's user began or ended, as root says; what it is, logind is asked. */
 void flow_session_opened(Flow *flow, Reply *reply, const Caller *caller, const char *session);

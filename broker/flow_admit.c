@@ -14,31 +14,13 @@
 #include "common/crypto.h"
 #include "common/log.h"
 
-FlowCreate *flow_create_free(FlowCreate *create) {
-        if (!create)
-                return NULL;
-        *create->link = create->next;
-        if (create->next)
-                create->next->link = create->link;
-        reach_free(create->reach);
-        registry_drop(create->request);
-        reply_free(create->reply);
-        free(create);
-        return NULL;
-}
-
-void flow_create_abandon(Flow *flow) {
-        while (flow->creating)
-                flow_create_free(flow->creating);
-}
-
 /* Everything that CreateRequest returns; strings may be NULL. */
 typedef struct CreateAnswer {
         Verdict outcome;
         const char *id, *code, *rule, *reviewers, *message;
         uint64_t deadline_usec;
         unsigned needed, reachable;
-        bool enough;
+        bool enough, recovery;
 } CreateAnswer;
 
 static int answer_append(sd_bus_message *m, const CreateAnswer *answer) {
@@ -60,6 +42,8 @@ static int answer_append(sd_bus_message *m, const CreateAnswer *answer) {
                         r = bus_dict_add(m, PEERAUTH_KEY_REACHABLE, "u", (uint32_t)answer->reachable);
                 if (r >= 0)
                         r = bus_dict_add(m, PEERAUTH_KEY_ENOUGH, "b", (int)answer->enough);
+                if (r >= 0)
+                        r = bus_dict_add(m, PEERAUTH_KEY_RECOVERY, "b", (int)answer->recovery);
         }
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
@@ -93,20 +77,20 @@ static void admit_answer(Reply *reply, const CreateAnswer *answer) {
 
 /* ---- how a login ends that is not held ---- */
 
-void admit_fail(FlowCreate *create, const char *error, const char *message) {
+void flow_admit_fail(FlowCreate *create, const char *error, const char *message) {
         reply_prepare_error(create->reply, error, "%s", message);
         flow_create_free(create);
 }
 
-void admit_refuse(FlowCreate *create, const char *message) {
+void flow_admit_refuse(FlowCreate *create, const char *message) {
         Flow *flow = create->flow;
         const PolicyRule *rule = create->request->rule;
         const CreateAnswer answer = {
                 .outcome = VERDICT_DENIED, .rule = rule ? rule->name : NULL, .message = message};
 
         if (record_refused(flow->ledger, create->request, message) < 0) {
-                admit_fail(create, PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
-                           "The login was refused, and that could not be recorded.");
+                flow_admit_fail(create, PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
+                                "The login was refused, and that could not be recorded.");
                 return;
         }
         admit_answer(create->reply, &answer);
@@ -122,13 +106,13 @@ static void admit_exempt(Reply *reply, const PolicyRule *rule) {
         reply_free(reply);
 }
 
-void admit_pass(FlowCreate *create) {
+void flow_admit_pass(FlowCreate *create) {
         admit_exempt(STEAL_PTR(create->reply), create->request->rule);
         flow_create_free(create);
 }
 
 /* Watched only: what the entry says decides nothing, so a ledger that is full keeps nobody out. */
-void admit_pass_watched(FlowCreate *create, const RecordPass *pass) {
+void flow_admit_pass_watched(FlowCreate *create, const RecordPass *pass) {
         Flow *flow = create->flow;
         int r = pass && flow->ledger ? record_passed(flow->ledger, create->request, pass) : -ENOTCONN;
 
@@ -138,7 +122,7 @@ void admit_pass_watched(FlowCreate *create, const RecordPass *pass) {
                             pass ? strerror(-r) : "too many at once, or no ledger");
         else
                 flow_schedule_commit(flow);
-        admit_pass(create);
+        flow_admit_pass(create);
 }
 
 /* Nobody was there, and the rule lets it pass then; but only with a durable entry. */
@@ -148,8 +132,8 @@ static void admit_pass_nobody(FlowCreate *create) {
         const CreateAnswer answer = {.outcome = VERDICT_EXEMPT, .rule = create->request->rule->name};
 
         if (record_passed(flow->ledger, create->request, &pass) < 0) {
-                admit_fail(create, PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
-                           "The login could not be recorded, so it is denied.");
+                flow_admit_fail(create, PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
+                                "The login could not be recorded, so it is denied.");
                 return;
         }
         admit_answer(create->reply, &answer);
@@ -198,7 +182,8 @@ static void admit_finish(FlowCreate *create, const RecordPass *reach) {
                                .reviewers = reviewers,
                                .needed = size == QUORUM_NEVER ? 0 : size,
                                .reachable = reach->reachable,
-                               .enough = reach->enough};
+                               .enough = reach->enough,
+                               .recovery = flow_has_recovery(flow, request)};
         char code[CODE_SIZE];
         const char *quota;
         int r;
@@ -206,7 +191,7 @@ static void admit_finish(FlowCreate *create, const RecordPass *reach) {
         /* Again: others may have come in while the reviewers were counted. */
         quota = registry_quota(flow->registry, request);
         if (quota) {
-                admit_fail(create, PEERAUTH_ERROR_RATE_LIMITED, quota);
+                flow_admit_fail(create, PEERAUTH_ERROR_RATE_LIMITED, quota);
                 return;
         }
         admit_init_state(create);
@@ -241,7 +226,10 @@ static RecordPass admit_count(const FlowCreate *create, const ReachResult *resul
 
         for (size_t i = 0; i < result->n; i++) {
                 const ReachPerson *person = &result->people[i];
-                PolicyRole role = flow_role_for(create->flow, request, person, result->sessions);
+                /* Of an account that does not exist, nobody is told that reviewers are away (attack A7). */
+                PolicyRole role = request->state.requester == REQUEST_UID_INVALID
+                                          ? person->role
+                                          : flow_role_for(create->flow, request, person, result->sessions);
 
                 if (role.admin || role.parts & open)
                         count.reachable++;
@@ -260,15 +248,23 @@ static void admit_with_nobody(FlowCreate *create, const RecordPass *count) {
                 admit_finish(create, count);
                 return;
         case POLICY_NOBODY_ALLOW:
-                admit_pass_nobody(create);
+                /* Another name service than the broker's may know an account that this one does not. */
+                if (create->request->state.requester == REQUEST_UID_INVALID)
+                        admit_finish(create, count);
+                else
+                        admit_pass_nobody(create);
                 return;
         case POLICY_NOBODY_RECOVERY_ONLY:
-                admit_refuse(create, TEXT_NOBODY " Only a way of recovery helps: ask an administrator.");
+                if (flow_has_recovery(create->flow, create->request))
+                        admit_finish(create, count);
+                else
+                        flow_admit_refuse(create, TEXT_NOBODY
+                                          " This account has no recovery codes: ask an administrator.");
                 return;
         case POLICY_NOBODY_DENY:
                 break;
         }
-        admit_refuse(create, TEXT_NOBODY " Ask one of them to log in, and try again.");
+        flow_admit_refuse(create, TEXT_NOBODY " Ask one of them to log in, and try again.");
 }
 
 static void on_reach(int r, const ReachResult *result, void *userdata) {
@@ -283,19 +279,19 @@ static void on_reach(int r, const ReachResult *result, void *userdata) {
                 later = admit_count(create, result, true);
         }
         if (watched)
-                admit_pass_watched(create, &count);
+                flow_admit_pass_watched(create, &count);
         else if (r >= 0 && result->group_missing)
-                admit_refuse(create,
-                             "The group that should approve this login does not exist on this machine. An "
-                             "administrator creates it with groupadd, or names another in "
-                             "/etc/peerauth/peerauth.conf.");
-        else if (r >= 0 && !result->incomplete && later.reachable == 0)
+                flow_admit_refuse(
+                        create, "The group that should approve this login does not exist on this machine. An "
+                                "administrator creates it with groupadd, or names another in "
+                                "/etc/peerauth/peerauth.conf.");
+        else if (r >= 0 && !result->incomplete && !result->more && later.reachable == 0)
                 admit_with_nobody(create, &count);
         else /* who is there may not be known: the login is held all the same, and votes are checked */
                 admit_finish(create, &count);
 }
 
-void admit_begin(FlowCreate *create) {
+void flow_admit_begin(FlowCreate *create) {
         const ReachQuestion question = {.policy = create->request->policy,
                                         .rule = create->request->rule,
                                         .done = on_reach,

@@ -3,18 +3,42 @@
  * A login arrives: may this caller ask, which rule decides, has the requester said why. What follows from
  * that is in flow_admit.c.
  */
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "broker/flow_internal.h"
 #include "common/clock.h"
 #include "common/strv.h"
 
+FlowCreate *flow_create_free(FlowCreate *create) {
+        if (!create)
+                return NULL;
+        *create->link = create->next;
+        if (create->next)
+                create->next->link = create->link;
+        reach_free(create->reach);
+        registry_drop(create->request);
+        reply_free(create->reply);
+        free(create);
+        return NULL;
+}
+
+void flow_create_abandon(Flow *flow) {
+        while (flow->creating)
+                flow_create_free(flow->creating);
+}
+
 /* ---- permission and facts ---- */
+
+static const char *create_no_way_to_ask(const char *service) {
+#define NO_WAY_TO_ASK "This login needs a colleague's approval, and came in by a way that cannot ask for it. "
+        return strcmp(service, "sshd") == 0
+                       ? NO_WAY_TO_ASK "For ssh keys an administrator sets AuthenticationMethods "
+                                       "publickey,keyboard-interactive in sshd_config."
+                       : NO_WAY_TO_ASK "An administrator writes a rule with Action=exempt for it.";
+}
 
 /* NULL, or why this login is refused at once. */
 static const char *create_objection(const FlowCreate *create) {
@@ -35,9 +59,7 @@ static const char *create_objection(const FlowCreate *create) {
         if (rule->action == POLICY_DENY)
                 return "A rule of this machine's policy forbids this login.";
         if (rule->action == POLICY_REQUIRE && create->account_stage)
-                return "This login needs a colleague's approval, and came in by a way that cannot ask for it. "
-                       "For ssh keys an administrator sets AuthenticationMethods "
-                       "publickey,keyboard-interactive in sshd_config.";
+                return create_no_way_to_ask(create->request->service);
         return NULL;
 }
 
@@ -76,17 +98,6 @@ static bool create_is_stale(const Flow *flow, const Caller *caller) {
         return false;
 }
 
-/* Now, in the machine's own time zone. */
-static PolicyMoment create_moment(void) {
-        time_t now = time(NULL);
-        struct tm tm = {0};
-
-        tzset(); /* the zone may have been changed since the broker started */
-        (void)localtime_r(&now, &tm);
-        return (PolicyMoment){.weekday = (unsigned)(tm.tm_wday + 6) % 7,
-                              .minute = (unsigned)(tm.tm_hour * 60 + tm.tm_min)};
-}
-
 /* *ret_rests: whether another answer would be given if a group that was not found had the account in it. */
 static PolicyDecision create_decide(const Flow *flow, const Caller *caller, const FlowLogin *login,
                                     bool *ret_rests) {
@@ -94,11 +105,13 @@ static PolicyDecision create_decide(const Flow *flow, const Caller *caller, cons
         PolicyQuery query = {.service = login->service,
                              .user = caller->requester.name,
                              .groups = caller->requester.groups,
-                             .tty = login->tty,
-                             .moment = create_moment()};
+                             .tty = login->tty};
 
+        clock_week(&query.moment.weekday, &query.moment.minute);
         (void)gethostname(own_name, sizeof(own_name) - 1);
-        query.origin = policy_origin(login->rhost, own_name);
+        /* sudo reports this machine's own name, and says who asks. From anybody else it may be a name that a
+         * stranger's DNS gave. */
+        query.origin = policy_origin(login->rhost, login->ruser && *login->ruser ? own_name : NULL);
         *ret_rests = flow->policy && caller->requester.unknown_groups &&
                      policy_rests_on_groups(flow->policy, &query);
         return flow->policy ? policy_decide(flow->policy, &query) : (PolicyDecision){0};
@@ -117,7 +130,7 @@ static Request *create_request(const Caller *caller, const FlowLogin *login) {
         request->code_slot = CODE_NO_SLOT;
         request->state.requester = caller->requester.exists ? caller->requester.uid : REQUEST_UID_INVALID;
         request->verified = caller->uid == 0;
-        request->asker = caller->person;
+        memcpy(request->askers, caller->behind, sizeof(request->askers));
         request->owner_pid = caller->pid;
         request->owner_parent = caller->parent;
         memcpy(request->owner_session, caller->session, sizeof(request->owner_session));
@@ -186,19 +199,21 @@ static bool create_check_reason(FlowCreate *create) {
         case POLICY_TEXT_FINE:
                 return true;
         case POLICY_TEXT_UNWANTED:
-                admit_fail(create, SD_BUS_ERROR_INVALID_ARGS, "The rule for this login takes no reason.");
+                flow_admit_fail(create, SD_BUS_ERROR_INVALID_ARGS,
+                                "The rule for this login takes no reason.");
                 return false;
         case POLICY_TEXT_MISSING:
-                admit_refuse(create,
-                             create->reason_given
-                                     ? "This login needs a reason, and none was given."
-                                     : "This login needs a reason, and this way in cannot ask for one.");
+                flow_admit_refuse(create,
+                                  create->reason_given
+                                          ? "This login needs a reason, and none was given."
+                                          : "This login needs a reason, and this way in cannot ask for one.");
                 return false;
         case POLICY_TEXT_WRONG:
                 break;
         }
-        admit_refuse(create,
-                     "The reason that was given is not of the form that the rule for this login asks for.");
+        flow_admit_refuse(
+                create,
+                "The reason that was given is not of the form that the rule for this login asks for.");
         return false;
 }
 
@@ -211,19 +226,19 @@ static bool create_settles_at_once(FlowCreate *create, const Caller *caller, con
         const char *message = create_forbidden(caller, login), *error;
 
         if (message)
-                admit_fail(create, SD_BUS_ERROR_ACCESS_DENIED, message);
+                flow_admit_fail(create, SD_BUS_ERROR_ACCESS_DENIED, message);
         else if (create_is_stale(create->flow, caller))
-                admit_fail(create, SD_BUS_ERROR_FAILED,
-                           "The policy of this machine changed just now; log in again.");
+                flow_admit_fail(create, SD_BUS_ERROR_FAILED,
+                                "The policy of this machine changed just now; log in again.");
         else if (known && rule->action == POLICY_EXEMPT)
-                admit_pass(create);
+                flow_admit_pass(create);
         else if ((error = create_blocked(create->flow, caller, &message)) && known &&
                  rule->action == POLICY_MONITOR)
-                admit_pass_watched(create, NULL);
+                flow_admit_pass_watched(create, NULL);
         else if (error)
-                admit_fail(create, error, message);
+                flow_admit_fail(create, error, message);
         else if ((message = create_objection(create)))
-                admit_refuse(create, message);
+                flow_admit_refuse(create, message);
         else
                 return false;
         return true;
@@ -240,9 +255,9 @@ void flow_create(Flow *flow, Reply *reply, const Caller *caller, const FlowLogin
                         return;
                 quota = registry_quota(flow->registry, create->request);
                 if (quota) {
-                        admit_fail(create, PEERAUTH_ERROR_RATE_LIMITED, quota);
+                        flow_admit_fail(create, PEERAUTH_ERROR_RATE_LIMITED, quota);
                         return;
                 }
         }
-        admit_begin(create);
+        flow_admit_begin(create);
 }

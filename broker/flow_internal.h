@@ -7,7 +7,9 @@
 #include "broker/quota.h"
 #include "broker/reach.h"
 #include "broker/record.h"
+#include "broker/state.h"
 #include "broker/subscribers.h"
+#include "broker/verify.h"
 #include "broker/voter.h"
 
 /* Group whose members may read the ledger through the bus. */
@@ -17,6 +19,8 @@ enum { FLOW_HELD_MAX = 64 }; /* answers that wait for one commit */
 
 typedef struct FlowCreate FlowCreate;
 typedef struct FlowVoting FlowVoting;
+typedef struct FlowRedeem FlowRedeem;
+typedef struct FlowEnroll FlowEnroll;
 
 struct Flow {
         sd_event *event;
@@ -38,6 +42,9 @@ struct Flow {
         Ledger *ledger;
         char *ledger_message;
         uint64_t ledger_tried_usec;
+        State *state; /* NULL: cannot be opened, so that no way of recovery works */
+        uint64_t state_tried_usec;
+        Verify *verify;
         uint64_t started_usec;
         Quota quota; /* of logins that no privileged program vouches for */
 
@@ -47,6 +54,8 @@ struct Flow {
         uint64_t staged_since_usec;
         FlowCreate *creating;     /* logins that are not requests yet */
         FlowVoting *voting;       /* votes that wait for a look-up */
+        FlowRedeem *redeeming;    /* recovery codes that are compared */
+        FlowEnroll *enrolling;    /* recovery codes that are made */
         struct FlowAudit *audits; /* snapshots under way */
         unsigned n_audits;
 };
@@ -79,7 +88,7 @@ void flow_record_created(Flow *flow, Request *request);
 /* Tells whoever waits for this request how it stands now; committed ones only. It may be retired by that. */
 void flow_publish(Flow *flow, Request *request);
 
-/* ---- flow_create.c and flow_admit.c ---- */
+/* ---- flow_create.c ---- */
 
 /* A login on its way to becoming a request. */
 struct FlowCreate {
@@ -100,14 +109,15 @@ FlowCreate *flow_create_free(FlowCreate *create);
 /* Ends look-ups for logins that are not requests yet. */
 void flow_create_abandon(Flow *flow);
 
-/* Each answers the login and frees create. */
-void admit_fail(FlowCreate *create, const char *error, const char *message);
-void admit_refuse(FlowCreate *create, const char *message); /* denied, with a ledger entry */
-void admit_pass(FlowCreate *create);                        /* exempt */
+/* ---- flow_admit.c: each answers the login, now or later, and frees create ---- */
+
+void flow_admit_fail(FlowCreate *create, const char *error, const char *message);
+void flow_admit_refuse(FlowCreate *create, const char *message); /* denied, with a ledger entry */
+void flow_admit_pass(FlowCreate *create);                        /* exempt */
 /* Exempt because the rule only watches; pass is what is recorded, NULL if it cannot be. */
-void admit_pass_watched(FlowCreate *create, const RecordPass *pass);
+void flow_admit_pass_watched(FlowCreate *create, const RecordPass *pass);
 /* Finds out who is there, then holds the login or does what the rule says otherwise. */
-void admit_begin(FlowCreate *create);
+void flow_admit_begin(FlowCreate *create);
 
 /* ---- flow_review.c ---- */
 
@@ -132,6 +142,27 @@ void flow_answer_vote(Reply *reply, const Request *request, RequestEventKind kin
 
 /* An approved login will open a session. */
 void flow_expect_session(Flow *flow, const Request *request);
+
+/* ---- flow_recovery.c ---- */
+
+/* Opens state.db if it is not open, at most every few seconds, and tells it the time. NULL while it cannot be
+ * used. */
+State *flow_state(Flow *flow);
+
+/* Whether the requester could recover: a code that is left, or one-time passwords. */
+bool flow_has_recovery(Flow *flow, const Request *request);
+
+/* Checks under way find nobody when they end. */
+void flow_recovery_abandon(Flow *flow);
+
+/* ---- flow_enroll.c ---- */
+
+void flow_enroll_abandon(Flow *flow);
+
+/* ---- flow_wait.c ---- */
+
+/* The sender's own live request, or NULL with the reply answered: foreign and unknown ids are alike (B8). */
+Request *flow_own_request(Flow *flow, Reply **reply, const char *id);
 
 /* ---- flow_vote.c ---- */
 

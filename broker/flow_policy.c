@@ -9,35 +9,39 @@
 #include "common/log.h"
 #include "common/strv.h"
 
-static int policy_add_group(char ***names, const char *name) {
-        return !name || strv_contains(*names, name) ? 0 : strv_append(names, name);
+static int flow_policy_rule_groups(char ***names, const PolicyRule *rule) {
+        int r = strv_append_new(names, rule->admins_group);
+
+        for (unsigned i = 0; i < rule->quorum.n_parts && r >= 0; i++)
+                r = strv_append_new(names, rule->parts[i].group);
+        return r;
 }
 
 /* Groups to look up from now on. Requests keep the rules that they were made under, so those are needed
  * until they are over, though the new policy may not name them. */
-static int policy_collect_groups(const Flow *flow, const Policy *policy, char ***ret_names) {
+static int flow_policy_groups(const Flow *flow, const Policy *policy, char ***ret_names) {
         static char *const auditors[] = {(char *)FLOW_AUDITORS, NULL};
         _cleanup_strv_ char **names = strv_concat(policy->group_names, auditors);
         int r = names ? 0 : -ENOMEM;
 
         for (const Request *q = registry_next(flow->registry, NULL); q && r >= 0;
-             q = registry_next(flow->registry, q)) {
-                r = policy_add_group(&names, q->rule->admins_group);
-                for (unsigned i = 0; i < q->rule->quorum.n_parts && r >= 0; i++)
-                        r = policy_add_group(&names, q->rule->parts[i].group);
-        }
+             q = registry_next(flow->registry, q))
+                r = flow_policy_rule_groups(&names, q->rule);
+        for (const FlowCreate *c = flow->creating; c && r >= 0; c = c->next)
+                if (c->request && c->request->rule)
+                        r = flow_policy_rule_groups(&names, c->request->rule);
         if (r >= 0)
                 *ret_names = STEAL_PTR(names);
         return r;
 }
 
-static void policy_set_message(Flow *flow, const char *message) {
+static void flow_policy_note(Flow *flow, const char *message) {
         free(flow->policy_message);
         flow->policy_message = message ? strdup(message) : NULL;
 }
 
 /* At the start broker-started says which policy is in force. */
-static void policy_record_change(Flow *flow, const Policy *policy) {
+static void flow_policy_record(Flow *flow, const Policy *policy) {
         int r;
 
         if (!flow->ledger || (flow->policy && strcmp(flow->policy->hash, policy->hash) == 0))
@@ -52,14 +56,14 @@ static void policy_record_change(Flow *flow, const Policy *policy) {
 void flow_set_policy(Flow *flow, Policy *policy, const char *message) {
         char **names = NULL;
 
-        if (policy && policy_collect_groups(flow, policy, &names) < 0) {
+        if (policy && flow_policy_groups(flow, policy, &names) < 0) {
                 policy = policy_unref(policy);
                 message = "There was not enough memory for it.";
         }
-        policy_set_message(flow, message);
+        flow_policy_note(flow, message);
         if (!policy)
                 return;
-        policy_record_change(flow, policy);
+        flow_policy_record(flow, policy);
         strv_free(flow->group_names);
         flow->group_names = names;
         policy_unref(flow->policy);

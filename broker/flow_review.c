@@ -13,11 +13,26 @@
 
 /* ---- the requester itself ---- */
 
+static bool review_asks(const Request *request, uid_t uid) {
+        for (unsigned i = 0; i < PERSON_BEHIND_MAX; i++)
+                if (uid != 0 && request->askers[i] == uid)
+                        return true;
+        return false;
+}
+
+/* Nobody asks but uid, or a service. */
+static bool review_asks_alone(const Request *request, uid_t uid) {
+        for (unsigned i = 0; i < PERSON_BEHIND_MAX; i++)
+                if (request->askers[i] != 0 && request->askers[i] != uid)
+                        return false;
+        return true;
+}
+
 /* By whatever name or through su or sudo; and who asks to become the requester by su, for it is that person
  * who knows the code (attack B10). */
 static bool review_is_self(const Caller *caller, const Request *request) {
         return caller->uid == request->state.requester || caller->person == request->state.requester ||
-               (request->asker != 0 && caller->person == request->asker);
+               review_asks(request, caller->uid) || review_asks(request, caller->person);
 }
 
 /* Whether a rule with SelfReview=yes can mean this person: the requester, under their own account and not on
@@ -25,7 +40,8 @@ static bool review_is_self(const Caller *caller, const Request *request) {
  * asked from there "another session" cannot be told. */
 static bool review_is_self_reviewable(const Request *request, uid_t uid) {
         return request->rule->self_review && uid == request->state.requester &&
-               (request->asker == 0 || (request->asker == uid && request->owner_session[0] != '\0'));
+               review_asks_alone(request, uid) &&
+               (!review_asks(request, uid) || request->owner_session[0] != '\0');
 }
 
 /* only: the session that the person acts from; NULL: any of theirs. */
@@ -34,7 +50,7 @@ static bool review_vouches(const Flow *flow, const Request *request, uid_t uid, 
         if (!review_is_self_reviewable(request, uid))
                 return false;
         for (size_t i = 0; i < list->n; i++) {
-                const PresenceSession *session = &list->sessions[i];
+                const LogindSession *session = &list->sessions[i];
 
                 if (session->uid == uid && strcmp(session->id, request->owner_session) != 0 &&
                     (!only || strcmp(session->id, only) == 0) &&
@@ -61,15 +77,12 @@ static bool review_caller_vouches(const Flow *flow, const Caller *caller, const 
 static PolicyRole review_role(const Caller *caller, const Request *request) {
         const PolicyPerson person = {
                 .uid = caller->uid, .name = caller->account.name, .groups = caller->account.groups};
-        PolicyRole role;
 
         /* Nobody can vouch for an account that does not exist; the request stays, so that guessing names
          * at a login prompt tells nothing (attack A7). */
         if (request->state.requester == REQUEST_UID_INVALID)
                 return (PolicyRole){0};
-        role = policy_role(request->rule, &person);
-        role.admin = role.admin && !review_is_self(caller, request);
-        return role;
+        return policy_role(request->rule, &person);
 }
 
 static QuorumParts review_open_parts(const Request *request) {
@@ -83,14 +96,15 @@ PolicyRole flow_voting_role(const Flow *flow, const Caller *caller, const Reques
         bool here = caller->local_session || (caller->remote_session && request->rule->remote_reviewers);
 
         role.parts = here ? role.parts : 0;
-        role.admin = role.admin && (caller->local_session || caller->remote_session);
+        role.admin = role.admin && (caller->local_session || caller->remote_session) &&
+                     !review_is_self(caller, request);
         *ret_self_vouched = review_caller_vouches(flow, caller, request);
         return role;
 }
 
 PolicyRole flow_role_for(const Flow *flow, const Request *request, const ReachPerson *person,
                          const PresenceList *sessions) {
-        bool asks = request->asker != 0 && person->uid == request->asker;
+        bool asks = review_asks(request, person->uid);
 
         if (request->state.requester == REQUEST_UID_INVALID)
                 return (PolicyRole){0};
@@ -140,7 +154,10 @@ const char *flow_why_not(const Flow *flow, const Caller *caller, const Request *
         if (caller_is_borrowed(caller))
                 return "You act as another account through su; review under your own account.";
         if (!caller->local_session && !caller->remote_session)
-                return "You have no unlocked login session on this machine.";
+                return caller->session[0] != '\0'
+                               ? "The session that this runs in is locked, is ending, or is no login of yours; "
+                                 "review from one that is not."
+                               : "You have no unlocked login session on this machine.";
         if (!role.admin && !role.parts)
                 return "Reviewers must be logged in at this machine itself, not remotely "
                        "(RemoteReviewers=no).";

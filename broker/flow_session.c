@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which sessions began with an approval. Only root reports them, and the report only names one. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "broker/flow_internal.h"
-#include "common/log.h"
 
 void flow_expect_session(Flow *flow, const Request *request) {
         /* An unprivileged program opens no session: it unlocks one. */

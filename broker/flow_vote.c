@@ -14,7 +14,9 @@
 #include "broker/flow_internal.h"
 #include "common/clock.h"
 
-enum { VOTING_MAX = 128, VOTING_PER_PERSON = 4 };
+/* A question to polkit holds one of the 128 answers that dbus-daemon lets a connection wait for, until
+ * somebody has typed a password; logind's answers must still find room. */
+enum { VOTING_MAX = 128, VOTING_PER_PERSON = 4, VOTING_ASKED_MAX = 32, VOTING_ASKED_PER_PERSON = 1 };
 
 /* A vote that waits for polkit or for a look-up. The code is not kept: it was checked, or comes again. */
 struct FlowVoting {
@@ -27,6 +29,8 @@ struct FlowVoting {
         CallerDone again;
         Authority *authority;
         Reach *reach;
+        uid_t others[REQUEST_VOTES_MAX]; /* who approved before, and is looked at again */
+        unsigned n_others;
 };
 
 static FlowVoting *voting_free(FlowVoting *voting) {
@@ -49,24 +53,30 @@ void flow_vote_abandon(Flow *flow) {
                 voting_free(flow->voting);
 }
 
-static bool voting_too_many(const Flow *flow, uid_t person) {
+/* again: the vote is to wait for polkit. */
+static bool voting_too_many(const Flow *flow, uid_t person, CallerDone again) {
         unsigned all = 0, own = 0;
 
         for (const FlowVoting *v = flow->voting; v; v = v->next) {
+                if (again && !v->again)
+                        continue;
                 all++;
                 own += v->voter.person == person;
         }
-        return all >= VOTING_MAX || own >= VOTING_PER_PERSON;
+        return again ? all >= VOTING_ASKED_MAX || own >= VOTING_ASKED_PER_PERSON
+                     : all >= VOTING_MAX || own >= VOTING_PER_PERSON;
 }
 
-/* Takes over reply and voter; NULL after it was answered. */
+/* again: what to call when polkit is satisfied; NULL for a vote that waits for a look-up. Takes over reply
+ * and voter; NULL after it was answered. */
 static FlowVoting *voting_new(Flow *flow, Reply *reply, const Request *request, Voter *voter,
-                              const char *note) {
-        FlowVoting *voting = voting_too_many(flow, voter->person) ? NULL : calloc(1, sizeof(*voting));
+                              const char *note, CallerDone again) {
+        FlowVoting *voting = voting_too_many(flow, voter->person, again) ? NULL : calloc(1, sizeof(*voting));
 
         if (!voting) {
                 reply_prepare_error(reply, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                    "Too many votes at once; try again in a moment.");
+                                    again ? "You are being asked to authenticate already; answer that first."
+                                          : "Too many votes at once; try again in a moment.");
                 reply_free(reply);
                 voter_done(voter);
                 return NULL;
@@ -76,6 +86,7 @@ static FlowVoting *voting_new(Flow *flow, Reply *reply, const Request *request, 
                                .link = &flow->voting,
                                .reply = reply,
                                .voter = *voter,
+                               .again = again,
                                .note = note ? strdup(note) : NULL};
         *voter = (Voter){0};
         (void)memcpy(voting->id, request->id, sizeof(voting->id));
@@ -120,40 +131,65 @@ static bool vote_would_approve(const Request *request, const Voter *voter) {
         return request_apply(&copy, &event) == 1 && copy.verdict == VERDICT_APPROVED;
 }
 
-static void vote_recheck(Flow *flow, Request *request, uid_t person, const ReachResult *result) {
+static QuorumParts vote_parts(const Request *request, uid_t person) {
+        for (unsigned i = 0; i < request->state.n_votes; i++)
+                if (request->state.votes[i].person == person)
+                        return request->state.votes[i].parts;
+        return 0;
+}
+
+/* What somebody who approved before is now. -EAGAIN: a directory that is away may be why it looks less. */
+static int vote_look(const Flow *flow, const Request *request, uid_t person, const ReachResult *result,
+                     RequestEvent *ret_event) {
         const ReachPerson *found = reach_find(result, person);
         PolicyRole role = found ? flow_role_for(flow, request, found, result->sessions) : (PolicyRole){0};
-        const RequestEvent event = {.kind = REQUEST_EVENT_RECHECK,
+
+        if (found && (!found->account.exists || found->account.unknown_groups) &&
+            (vote_parts(request, person) & ~role.parts) != 0)
+                return -EAGAIN;
+        *ret_event = (RequestEvent){.kind = REQUEST_EVENT_RECHECK,
                                     .now_usec = clock_boottime_usec(),
                                     .person = person,
                                     .parts = role.parts,
                                     .as_admin = role.admin,
                                     .self_vouched = flow_vouches(flow, request, person, result->sessions)};
+        return 0;
+}
 
-        (void)flow_event(flow, request, &event, NULL);
+/* Those only who were asked about: a vote that was cast meanwhile is new. */
+static int vote_recheck(Flow *flow, Request *request, const FlowVoting *voting, const ReachResult *result) {
+        RequestEvent events[REQUEST_VOTES_MAX];
+
+        for (unsigned i = 0; i < voting->n_others; i++) {
+                int r = vote_look(flow, request, voting->others[i], result, &events[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        for (unsigned i = 0; i < voting->n_others; i++)
+                (void)flow_event(flow, request, &events[i], NULL);
+        return 0;
 }
 
 static void on_recheck(int r, const ReachResult *result, void *userdata) {
         FlowVoting *voting = userdata;
         Flow *flow = voting->flow;
         Request *request = registry_find(flow->registry, voting->id);
-        uid_t others[REQUEST_VOTES_MAX];
 
+        if (r >= 0 && result->incomplete)
+                r = -EAGAIN;
+        if (r >= 0 && request)
+                r = vote_recheck(flow, request, voting, result);
         if (!request)
                 reply_prepare_error(voting->reply, PEERAUTH_ERROR_NO_SUCH_REQUEST,
                                     "There is no such request.");
-        else if (r < 0 || result->incomplete)
+        else if (r < 0)
                 reply_prepare_error(voting->reply, SD_BUS_ERROR_FAILED,
                                     "It could not be found out whether the earlier approvals still count, so "
                                     "yours was not taken; approve again in a moment.");
-        else {
-                unsigned n = vote_others(request, voting->voter.person, others);
-
-                for (unsigned i = 0; i < n; i++)
-                        vote_recheck(flow, request, others[i], result);
+        else
                 vote_cast(flow, STEAL_PTR(voting->reply), request, &voting->voter, REQUEST_EVENT_APPROVE,
                           voting->note);
-        }
         voting_free(voting);
 }
 
@@ -173,10 +209,12 @@ static void vote_approve(Flow *flow, Reply *reply, Request *request, Voter *vote
                 voter_done(voter);
                 return;
         }
-        voting = voting_new(flow, reply, request, voter, note);
+        voting = voting_new(flow, reply, request, voter, note, NULL);
         if (!voting)
                 return;
         question.userdata = voting;
+        voting->n_others = n;
+        memcpy(voting->others, others, n * sizeof(*others));
         if (reach_ask(flow->bus, flow->worker, &question, &voting->reach) < 0)
                 on_recheck(-ENOMEM, NULL, voting);
 }
@@ -211,20 +249,18 @@ static void vote_authenticate(Flow *flow, Reply *reply, const Request *request, 
                                       .interactive = true,
                                       .timeout_usec = deadline > now ? deadline - now : 1,
                                       .done = on_authority};
-        FlowVoting *voting = voting_new(flow, reply, request, voter, NULL);
+        FlowVoting *voting = voting_new(flow, reply, request, voter, NULL, approval->again);
         int r;
 
         if (!voting)
                 return;
-        voting->again = approval->again;
         question.userdata = voting;
         r = authority_check(flow->bus, &question, &voting->authority);
         if (r < 0)
                 on_authority(AUTHORITY_DENIED, "polkit cannot be asked", voting);
 }
 
-/* Whether polkit has been satisfied; otherwise the vote waits or was answered, and reply and voter are gone.
- */
+/* Whether polkit is satisfied; otherwise the vote waits or was answered, and reply and voter are gone. */
 static bool vote_is_authorised(Flow *flow, Reply *reply, const Caller *caller, const Request *request,
                                Voter *voter, const FlowApproval *approval) {
         if (caller->uid == 0 || approval->authenticated)
@@ -244,8 +280,8 @@ static bool vote_is_authorised(Flow *flow, Reply *reply, const Caller *caller, c
                         "not allow for that; use peerauthctl.");
                 break;
         case AUTHORITY_DENIED:
-                reply_prepare_error(reply, SD_BUS_ERROR_ACCESS_DENIED, "polkit does not let you review (%s).",
-                                    PEERAUTH_POLKIT_ACTION);
+                reply_prepare_error(reply, SD_BUS_ERROR_ACCESS_DENIED, "You may not review: %s.",
+                                    caller->authority_why);
                 break;
         }
         reply_free(reply);
@@ -253,11 +289,13 @@ static bool vote_is_authorised(Flow *flow, Reply *reply, const Caller *caller, c
         return false;
 }
 
-void flow_name_login(const Flow *flow, const char *id, const char **ret_user, const char **ret_service) {
+bool flow_name_login(const Flow *flow, const char *id, const char **ret_user, const char **ret_service) {
         const Request *request = registry_find(flow->registry, id);
+        bool waits = request && !verdict_is_final(request->state.verdict);
 
-        *ret_user = request ? request->user : NULL;
-        *ret_service = request ? request->service : NULL;
+        *ret_user = waits ? request->user : NULL;
+        *ret_service = waits ? request->service : NULL;
+        return waits;
 }
 
 /* ---- approve and deny ---- */

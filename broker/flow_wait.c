@@ -5,8 +5,7 @@
 #include "broker/flow_internal.h"
 #include "common/clock.h"
 
-/* The sender's own live request, or NULL with the reply answered: foreign and unknown ids are alike (B8). */
-static Request *own_request(Flow *flow, Reply **reply, const char *id) {
+Request *flow_own_request(Flow *flow, Reply **reply, const char *id) {
         const char *sender = sd_bus_message_get_sender(reply_call(*reply));
         Request *request = registry_find(flow->registry, id);
 
@@ -21,7 +20,7 @@ void flow_wait(Flow *flow, Reply *reply, const char *id) {
         Request *request;
 
         flow_commit(flow);
-        request = own_request(flow, &reply, id);
+        request = flow_own_request(flow, &reply, id);
         if (!request)
                 return;
         if (request->waiter) {
@@ -36,7 +35,7 @@ void flow_wait(Flow *flow, Reply *reply, const char *id) {
 
 void flow_cancel(Flow *flow, Reply *reply, const char *id) {
         const RequestEvent event = {.kind = REQUEST_EVENT_CANCEL, .now_usec = clock_boottime_usec()};
-        Request *request = own_request(flow, &reply, id);
+        Request *request = flow_own_request(flow, &reply, id);
 
         if (!request)
                 return;

@@ -9,6 +9,7 @@
 #include "broker/broker.h"
 #include "common/crypto.h"
 #include "common/log.h"
+#include "common/policy_key.h"
 
 enum { OPT_CONF_DIR = 256, OPT_VENDOR_DIR, OPT_STATE_DIR, OPT_KEYS, OPT_VERSION };
 
@@ -35,6 +36,14 @@ static void print_help(void) {
              "  --version             print the version");
 }
 
+/* Name, type, default and help with tabs between, one key a line: tests compare the manual page with it. */
+static void print_policy_keys(void) {
+        PolicyKeyRow row;
+
+        for (size_t i = 0; policy_key_get(i, &row); i++)
+                (void)printf("%s\t%s\t%s\t%s\n", row.name, row.type, row.fallback, row.help);
+}
+
 /* -1: go on; else the exit status. */
 static int parse_arguments(int argc, char *argv[], BrokerOptions *options) {
         int c;
@@ -54,7 +63,7 @@ static int parse_arguments(int argc, char *argv[], BrokerOptions *options) {
                         log_set_debug(true);
                         break;
                 case OPT_KEYS:
-                        policy_load_print_keys(stdout);
+                        print_policy_keys();
                         return EXIT_SUCCESS;
                 case OPT_VERSION:
                         puts("peerauth-broker " PEERAUTH_VERSION);

@@ -38,8 +38,8 @@ static int person_open(pid_t pid, const char *name, FILE **ret_file) {
         return 0;
 }
 
-/* Effective uid and parent; -EBADMSG if the file does not say. */
-static int person_status(pid_t pid, uid_t *ret_uid, pid_t *ret_parent) {
+/* Real and effective uid, and parent; -EBADMSG if the file does not say. */
+static int person_status(pid_t pid, uid_t *ret_real, uid_t *ret_effective, pid_t *ret_parent) {
         _cleanup_fclose_ FILE *f = NULL;
         char line[256];
         int32_t parent = -1;
@@ -49,15 +49,16 @@ static int person_status(pid_t pid, uid_t *ret_uid, pid_t *ret_parent) {
         if (r < 0)
                 return r;
         while (fgets(line, sizeof(line), f)) {
-                uint32_t effective;
+                uint32_t real, effective;
 
                 if (sscanf(line, "PPid: %" SCNd32, &parent) == 1 ||
-                    sscanf(line, "Uid: %*" SCNu32 " %" SCNu32, &effective) != 1)
+                    sscanf(line, "Uid: %" SCNu32 " %" SCNu32, &real, &effective) != 2)
                         continue;
                 if (parent < 0)
                         break;
                 *ret_parent = parent;
-                *ret_uid = effective;
+                *ret_real = real;
+                *ret_effective = effective;
                 return 0;
         }
         return -EBADMSG;
@@ -94,13 +95,13 @@ static int person_slice_owner(pid_t pid, uid_t *ret_uid) {
         return 0;
 }
 
-static int person_session(pid_t pid, char ret_session[static PERSON_SESSION_SIZE]) {
+static int person_session(pid_t pid, char ret_session[static LOGIND_ID_SIZE]) {
         _cleanup_free_ char *session = NULL;
         int r = sd_pid_get_session(pid, &session);
 
         if (r < 0 && !person_is_none(r))
                 return r;
-        if (r < 0 || strlen(session) >= PERSON_SESSION_SIZE)
+        if (r < 0 || strlen(session) >= LOGIND_ID_SIZE)
                 *ret_session = '\0';
         else
                 memcpy(ret_session, session, strlen(session) + 1);
@@ -119,14 +120,14 @@ static int person_user_manager(pid_t pid, bool *ret_user_manager) {
 
 int person_look(pid_t pid, uid_t uid, Person *ret_person) {
         _cleanup_close_ int pidfd = -EBADF;
-        uid_t effective = PERSON_UNSET, login = PERSON_UNSET, slice = PERSON_UNSET;
+        uid_t real = PERSON_UNSET, effective = PERSON_UNSET, login = PERSON_UNSET, slice = PERSON_UNSET;
         Person person = {0};
         int r;
 
         pidfd = person_pidfd(pid);
         if (pidfd < 0)
                 return pidfd;
-        r = person_status(pid, &effective, &person.parent);
+        r = person_status(pid, &real, &effective, &person.parent);
         if (r >= 0)
                 r = person_login_uid(pid, &login);
         if (r >= 0)
@@ -145,6 +146,9 @@ int person_look(pid_t pid, uid_t uid, Person *ret_person) {
                 return -EPERM;
         person.uid = login != PERSON_UNSET ? login : slice != PERSON_UNSET ? slice : uid;
         person.user_manager = person.user_manager && slice == person.uid;
+        person.behind[0] = real != PERSON_UNSET ? real : 0;
+        person.behind[1] = login != PERSON_UNSET ? login : 0;
+        person.behind[2] = slice != PERSON_UNSET ? slice : 0;
         *ret_person = person;
         return 0;
 }

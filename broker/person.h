@@ -12,13 +12,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { PERSON_SESSION_SIZE = 32 }; /* ids of logind are a few characters long */
+#include "common/logind.h"
+
+enum { PERSON_BEHIND_MAX = 3 };
 
 typedef struct Person {
         uid_t uid; /* the human */
+        /* Everybody who may be behind it: by the real uid, the audit login uid and the slice, which differ
+         * where a login was not recorded, or somebody chose a login uid. 0: nobody more, for root is behind
+         * all services. */
+        uid_t behind[PERSON_BEHIND_MAX];
         pid_t parent;
-        char session[PERSON_SESSION_SIZE]; /* of logind, that the process runs in; "" if it runs in none */
-        bool user_manager; /* it was started by systemd --user of that person: in no session */
+        char session[LOGIND_ID_SIZE]; /* of logind, that the process runs in; "" if it runs in none */
+        bool user_manager;            /* it was started by systemd --user of that person: in no session */
 } Person;
 
 /*

@@ -8,12 +8,7 @@
 
 #include "broker/bus.h"
 #include "common/cleanup.h"
-
-#define LOGIND_NAME     "org.freedesktop.login1"
-#define LOGIND_PATH     "/org/freedesktop/login1"
-#define LOGIND_MANAGER  "org.freedesktop.login1.Manager"
-#define LOGIND_SESSION  "org.freedesktop.login1.Session"
-#define LOGIND_SESSIONS "/org/freedesktop/login1/session"
+#include "common/logind.h"
 
 typedef struct PresenceAsk {
         PresenceQuery *query;
@@ -32,6 +27,8 @@ struct PresenceQuery {
         uid_t only;
         PresenceDone done;
         void *userdata;
+        const uid_t *limit; /* NULL: everybody */
+        size_t n_limit;
         bool uid_follows; /* presence_narrow() has not been called yet */
         sd_bus_slot *slot;
         sd_bus_message *sessions; /* the answer of ListSessions */
@@ -40,12 +37,6 @@ struct PresenceQuery {
         size_t n_asks, open;
         PresenceList *list; /* once it is known whom to ask about: it is large, and calls may be many */
 };
-
-/* The properties that decide whether a session counts. The defaults do not. */
-typedef struct SessionFacts {
-        bool user, locked, alive;
-        PresenceSession session;
-} SessionFacts;
 
 PresenceQuery *presence_query_free(PresenceQuery *query) {
         if (!query)
@@ -62,119 +53,18 @@ PresenceQuery *presence_query_free(PresenceQuery *query) {
         return NULL;
 }
 
-bool presence_has(const PresenceList *list, uid_t uid, bool allow_remote) {
-        for (size_t i = 0; i < list->n; i++)
-                if (list->sessions[i].uid == uid && (allow_remote || !list->sessions[i].remote))
-                        return true;
-        return false;
-}
-
-const PresenceSession *presence_find(const PresenceList *list, const char *id) {
+const LogindSession *presence_find(const PresenceList *list, const char *id) {
         for (size_t i = 0; i < list->n; i++)
                 if (strcmp(list->sessions[i].id, id) == 0)
                         return &list->sessions[i];
         return NULL;
 }
 
-/* ---- one session ---- */
-
-static int read_text(sd_bus_message *m, const char *key, SessionFacts *facts) {
-        const char *text;
-        int r = sd_bus_message_read(m, "s", &text);
-
-        if (r < 0)
-                return r;
-        if (strcmp(key, "Class") == 0)
-                facts->user = strcmp(text, "user") == 0;
-        else if (strcmp(key, "State") == 0)
-                facts->alive = strcmp(text, "active") == 0 || strcmp(text, "online") == 0;
-        else if (strcmp(key, "Id") == 0 && strlen(text) < PRESENCE_ID_SIZE)
-                memcpy(facts->session.id, text, strlen(text) + 1);
-        return 0;
-}
-
-static int read_flag(sd_bus_message *m, const char *key, SessionFacts *facts) {
-        int flag, r = sd_bus_message_read(m, "b", &flag);
-
-        if (r < 0)
-                return r;
-        if (strcmp(key, "LockedHint") == 0)
-                facts->locked = flag;
-        else if (strcmp(key, "Remote") == 0)
-                facts->session.remote = flag;
-        return 0;
-}
-
-static int read_time(sd_bus_message *m, const char *key, SessionFacts *facts) {
-        uint64_t usec;
-        int r = sd_bus_message_read(m, "t", &usec);
-
-        if (r < 0)
-                return r;
-        if (strcmp(key, "Timestamp") == 0)
-                facts->session.since_usec = usec;
-        else if (strcmp(key, "TimestampMonotonic") == 0)
-                facts->session.since_mono_usec = usec;
-        return 0;
-}
-
-static int read_user(sd_bus_message *m, SessionFacts *facts) {
-        uint32_t uid;
-        int r = sd_bus_message_read(m, "(uo)", &uid, NULL);
-
-        if (r >= 0)
-                facts->session.uid = uid;
-        return r;
-}
-
-static int read_leader(sd_bus_message *m, SessionFacts *facts) {
-        uint32_t pid;
-        int r = sd_bus_message_read(m, "u", &pid);
-
-        if (r >= 0)
-                facts->session.leader = (pid_t)pid;
-        return r;
-}
-
-static int read_session_property(sd_bus_message *m, const char *key, const char *type, SessionFacts *facts) {
-        int r;
-
-        if (strcmp(type, "s") == 0)
-                r = read_text(m, key, facts);
-        else if (strcmp(type, "b") == 0)
-                r = read_flag(m, key, facts);
-        else if (strcmp(type, "t") == 0)
-                r = read_time(m, key, facts);
-        else if (strcmp(type, "(uo)") == 0 && strcmp(key, "User") == 0)
-                r = read_user(m, facts);
-        else if (strcmp(type, "u") == 0 && strcmp(key, "Leader") == 0)
-                r = read_leader(m, facts);
-        else
-                return bus_dict_skip(m, type);
-        return r < 0 ? r : bus_dict_exit(m);
-}
-
-int presence_read_session(sd_bus_message *m, PresenceSession *ret_session) {
-        SessionFacts facts = {.locked = true, .session = {.uid = (uid_t)-1, .remote = true}};
-        const char *key, *type;
-        int r;
-
-        if (sd_bus_message_is_method_error(m, NULL))
-                return -sd_bus_message_get_errno(m);
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        while ((r = bus_dict_next(m, &key, &type)) > 0) {
-                r = read_session_property(m, key, type, &facts);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        if (facts.session.uid == (uid_t)-1 || !*facts.session.id)
-                return -ENODATA;
-        *ret_session = facts.session;
-        return facts.user && facts.alive && !facts.locked;
+bool presence_has(const PresenceList *list, uid_t uid, bool allow_remote) {
+        for (size_t i = 0; i < list->n; i++)
+                if (list->sessions[i].uid == uid && (allow_remote || !list->sessions[i].remote))
+                        return true;
+        return false;
 }
 
 int presence_ask_session(sd_bus *bus, const char *id, sd_bus_slot **ret_slot,
@@ -195,6 +85,13 @@ static void presence_finish(PresenceQuery *query, int r) {
 }
 
 static int on_session(sd_bus_message *m, void *userdata, sd_bus_error *ret_error);
+
+static bool presence_wants(const PresenceQuery *query, uid_t uid) {
+        for (size_t i = 0; i < query->n_limit; i++)
+                if (query->limit[i] == uid)
+                        return true;
+        return !query->limit && (query->only == (uid_t)-1 || query->only == uid);
+}
 
 static int ask_session(PresenceQuery *query, const char *id) {
         PresenceAsk *ask = &query->asks[query->n_asks];
@@ -221,7 +118,7 @@ static int ask_sessions(PresenceQuery *query) {
                 if (r < 0)
                         return r;
                 query->listing = r > 0;
-                if (r == 0 || (query->only != (uid_t)-1 && uid != query->only))
+                if (r == 0 || !presence_wants(query, uid))
                         continue;
                 if (query->n_asks == PRESENCE_SESSIONS_MAX) {
                         query->list->incomplete = true;
@@ -245,15 +142,15 @@ static bool session_has_ended(sd_bus_message *m) {
 static int on_session(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         PresenceAsk *ask = userdata;
         PresenceQuery *query = ask->query;
-        PresenceSession session;
+        LogindSession session;
         int r = 0;
 
         (void)ret_error;
         query->open--;
         presence_calls--;
         if (!session_has_ended(m))
-                r = presence_read_session(m, &session);
-        if (r > 0 && (query->only == (uid_t)-1 || session.uid == query->only))
+                r = logind_read_session(m, &session);
+        if (r > 0 && presence_wants(query, session.uid))
                 query->list->sessions[query->list->n++] = session;
         if (r >= 0)
                 r = ask_sessions(query);
@@ -293,6 +190,11 @@ static int on_sessions(sd_bus_message *m, void *userdata, sd_bus_error *ret_erro
         if (r < 0 || query->open == 0)
                 presence_finish(query, r);
         return 0;
+}
+
+void presence_limit(PresenceQuery *query, const uid_t *uids, size_t n) {
+        query->limit = uids;
+        query->n_limit = n;
 }
 
 int presence_narrow(PresenceQuery *query, uid_t only) {

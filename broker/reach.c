@@ -43,7 +43,7 @@ struct Reach {
         ReachJob *jobs[REACH_PEOPLE_MAX]; /* NULL: answered */
         ReachJob *group_job;
         unsigned n, open;
-        bool incomplete;
+        bool incomplete, more;
 };
 
 Reach *reach_free(Reach *reach) {
@@ -102,7 +102,7 @@ static PolicyRole reach_role(const Reach *reach, const ReachPerson *person) {
 
 const ReachPerson *reach_find(const ReachResult *result, uid_t uid) {
         for (size_t i = 0; i < result->n; i++)
-                if (result->people[i].uid == uid && result->people[i].account.exists)
+                if (result->people[i].uid == uid)
                         return &result->people[i];
         return NULL;
 }
@@ -112,6 +112,7 @@ static void reach_finish(Reach *reach, bool group_missing) {
                                     .n = reach->n,
                                     .sessions = reach->sessions,
                                     .incomplete = reach->incomplete,
+                                    .more = reach->more,
                                     .group_missing = group_missing};
 
         reach->timer = sd_event_source_disable_unref(reach->timer);
@@ -180,6 +181,9 @@ static void person_done(void *userdata) {
         if (reach) {
                 reach->jobs[job->person] = NULL;
                 if (job->result >= 0) {
+                        /* Somebody with a session and without an account, or a group that is not found: a
+                         * directory that is away looks like that, so nobody may be said to be absent. */
+                        reach->more |= !job->account.exists || job->account.unknown_groups;
                         reach->people[job->person].account = job->account;
                         job->account = (Account){.uid = (uid_t)-1};
                 } else
@@ -238,13 +242,15 @@ static bool reach_wants(const Reach *reach, uid_t uid) {
         return !reach->only;
 }
 
-static void reach_add_person(Reach *reach, const PresenceSession *session) {
+static void reach_add_person(Reach *reach, const LogindSession *session) {
         unsigned i = 0;
 
         while (i < reach->n && reach->people[i].uid != session->uid)
                 i++;
-        if (i == REACH_PEOPLE_MAX)
+        if (i == REACH_PEOPLE_MAX) {
+                reach->more = true;
                 return;
+        }
         if (i == reach->n)
                 reach->people[reach->n++] = (ReachPerson){.uid = session->uid, .account.uid = (uid_t)-1};
         reach->people[i].local |= !session->remote;
@@ -257,6 +263,10 @@ static int reach_look_up_all(Reach *reach, const PresenceList *list) {
         if (!reach->sessions)
                 return -ENOMEM;
         memcpy(reach->sessions, list, sizeof(*list));
+        if (reach->only)
+                reach->incomplete = list->incomplete;
+        else
+                reach->more = list->incomplete;
         for (size_t i = 0; i < list->n; i++)
                 if (reach_wants(reach, list->sessions[i].uid))
                         reach_add_person(reach, &list->sessions[i]);
@@ -287,19 +297,14 @@ static void on_presence(int r, const PresenceList *list, void *userdata) {
 
 static int reach_name_groups(Reach *reach) {
         const PolicyRule *rule = reach->rule;
-        int r = 0;
+        int r;
 
         reach->group_names = strv_concat(NULL, NULL);
         if (!reach->group_names)
                 return -ENOMEM;
-        if (rule->admins_group)
-                r = strv_append(&reach->group_names, rule->admins_group);
-        for (unsigned i = 0; r >= 0 && i < rule->quorum.n_parts; i++) {
-                const char *group = rule->parts[i].group;
-
-                if (group && !strv_contains(reach->group_names, group))
-                        r = strv_append(&reach->group_names, group);
-        }
+        r = strv_append_new(&reach->group_names, rule->admins_group);
+        for (unsigned i = 0; r >= 0 && i < rule->quorum.n_parts; i++)
+                r = strv_append_new(&reach->group_names, rule->parts[i].group);
         return r;
 }
 
@@ -330,6 +335,8 @@ int reach_ask(sd_bus *bus, Worker *worker, const ReachQuestion *question, Reach 
                 reach_free(reach);
                 return r;
         }
+        if (reach->only)
+                presence_limit(reach->presence, reach->only, reach->n_only);
         *ret_reach = reach;
         return 0;
 }

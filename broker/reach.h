@@ -13,9 +13,8 @@
 #include "common/policy.h"
 
 enum {
-        REACH_PEOPLE_MAX = 128, /* look-ups for one question; with more people there, "at least" so many */
-        REACH_WAIT_USEC =
-                2000000, /* for the name service: one directory that hangs holds nobody up for longer */
+        REACH_PEOPLE_MAX = 128,    /* look-ups for one question; with more people there, "at least" so many */
+        REACH_WAIT_USEC = 2000000, /* for the name service: a directory that hangs holds nobody up longer */
 };
 
 typedef struct ReachPerson {
@@ -30,6 +29,7 @@ typedef struct ReachResult {
         size_t n;
         const PresenceList *sessions;
         bool incomplete;    /* the name service did not answer in time for somebody, who is left out */
+        bool more;          /* there may be others: more than were looked at, or whom no directory knows */
         bool group_missing; /* the rule names groups only, and none of them exists: nobody can ever decide */
 } ReachResult;
 
@@ -52,5 +52,5 @@ typedef struct ReachQuestion {
 int reach_ask(sd_bus *bus, Worker *worker, const ReachQuestion *question, Reach **ret_reach);
 Reach *reach_free(Reach *reach);
 
-/* NULL if the person is not there, or has no account. */
+/* NULL if the person is not there. */
 const ReachPerson *reach_find(const ReachResult *result, uid_t uid);

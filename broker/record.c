@@ -7,6 +7,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/policy_key.h"
 
 #define FIELD_STRING(k, v)  ((LedgerField){.key = (k), .type = LEDGER_STRING, .string = (v)})
 #define FIELD_UINT(k, v)    ((LedgerField){.key = (k), .type = LEDGER_UINT, .uint = (v)})
@@ -32,8 +33,7 @@ int record_created(Ledger *ledger, const Request *request) {
                 FIELD_STRING("rule", rule->name),
                 FIELD_STRING("policy", request->policy->hash),
                 FIELD_STRING("reviewers", reviewers),
-                FIELD_STRING("code",
-                             rule->code == CODE_COMPARE ? PEERAUTH_CODE_COMPARE : PEERAUTH_CODE_ENTER),
+                FIELD_STRING("code", policy_key_code(rule->code)),
                 FIELD_STRING("reason", request->stated_reason),
                 FIELD_END,
         };
@@ -48,6 +48,7 @@ int record_refused(Ledger *ledger, const Request *login, const char *reason) {
                 FIELD_STRING("service", login->service),
                 FIELD_STRING("tty", login->tty),
                 FIELD_STRING("rhost", login->rhost),
+                FIELD_UINT("verified", login->verified),
                 FIELD_STRING("rule", login->rule ? login->rule->name : NULL),
                 FIELD_STRING("reason", reason),
                 FIELD_END,
@@ -64,6 +65,7 @@ int record_passed(Ledger *ledger, const Request *login, const RecordPass *pass) 
                 FIELD_STRING("service", login->service),
                 FIELD_STRING("tty", login->tty),
                 FIELD_STRING("rhost", login->rhost),
+                FIELD_UINT("verified", login->verified),
                 FIELD_STRING("rule", login->rule->name),
                 FIELD_STRING("policy", login->policy->hash),
                 FIELD_STRING("reviewers", reviewers),
@@ -119,6 +121,33 @@ int record_wrong_code(Ledger *ledger, const Request *request, const Voter *voter
         };
 
         return record(ledger, "wrong-code", fields);
+}
+
+int record_recovery(Ledger *ledger, const Request *request, bool right) {
+        const LedgerField fields[] = {
+                FIELD_STRING("request", request->id),
+                FIELD_STRING("user", request->user),
+                FIELD_UINT("uid", request->state.requester),
+                FIELD_STRING("service", request->service),
+                FIELD_STRING("tty", request->tty),
+                FIELD_STRING("rhost", request->rhost),
+                FIELD_STRING("way", request->way),
+                FIELD_UINT("wrong_codes", request->state.wrong_codes),
+                FIELD_END,
+        };
+
+        return record(ledger, right ? "recovery" : "recovery-wrong", fields);
+}
+
+int record_enrolment(Ledger *ledger, const char *kind, const char *user, uid_t uid, const char *by) {
+        const LedgerField fields[] = {
+                FIELD_STRING("user", user),
+                FIELD_UINT("uid", uid),
+                FIELD_STRING("by", by),
+                FIELD_END,
+        };
+
+        return record(ledger, kind, fields);
 }
 
 int record_escalated(Ledger *ledger, const Request *request) {

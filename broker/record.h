@@ -14,14 +14,15 @@
 /* "request-created": a login waits. */
 int record_created(Ledger *ledger, const Request *request);
 
-/* A login that became no request. rule may be NULL: none matches. */
+/* A login that became no request passed. */
 typedef struct RecordPass {
         bool nobody; /* nobody was there who could have approved it, rather than: the rule only watches */
         unsigned reachable; /* people who could have had a say */
         bool enough;        /* together they could have approved it */
 } RecordPass;
 
-/* "refused": it was denied (a rule, no rule, no policy). */
+/* "refused": a login that became no request was denied (a rule, no rule, no policy); login->rule may be NULL.
+ */
 int record_refused(Ledger *ledger, const Request *login, const char *reason);
 
 /* "monitored": it passed because the rule only watches; "allowed-nobody": because nobody was there. */
@@ -37,6 +38,12 @@ int record_vote_void(Ledger *ledger, const Request *request, uid_t person, const
 
 /* "wrong-code": a reviewer typed another code; how many of them the request has now. */
 int record_wrong_code(Ledger *ledger, const Request *request, const Voter *voter);
+
+/* "recovery" or "recovery-wrong": the requester gave a way of recovery instead; request->way says which. */
+int record_recovery(Ledger *ledger, const Request *request, bool right);
+
+/* What root does with an account's ways of recovery; kind is the entry's. */
+int record_enrolment(Ledger *ledger, const char *kind, const char *user, uid_t uid, const char *by);
 
 /* "escalated": more people are asked. */
 int record_escalated(Ledger *ledger, const Request *request);

@@ -13,10 +13,11 @@
 #include <systemd/sd-event.h>
 
 #include "broker/code.h"
+#include "broker/person.h"
 #include "broker/presence.h"
-#include "common/policy.h"
 #include "broker/reply.h"
 #include "broker/request.h"
+#include "common/policy.h"
 
 enum {
         REGISTRY_PER_USER = 4,     /* live requests of one account name */
@@ -39,18 +40,21 @@ typedef struct Request {
         const PolicyRule *rule; /* of it; NULL: none matches */
         char *user, *service, *tty, *rhost, *ruser; /* as they came; "" if not known */
         bool verified;                              /* created by root */
-        char *stated_reason; /* why the requester wants in; NULL: not asked, or nothing said */
-        uid_t asker;         /* the person in whose session su or the like asks; 0: a service asks */
-        pid_t owner_pid, owner_parent;        /* who asked, to know the session that follows from it */
-        char owner_session[PRESENCE_ID_SIZE]; /* that it asked from; "" if none */
-        uint64_t created_usec;                /* since the Unix epoch */
+        char *stated_reason;                /* why the requester wants in; NULL: not asked, or nothing said */
+        uid_t askers[PERSON_BEHIND_MAX];    /* in whose session su or the like asks, by whatever says so; 0:
+                                               nobody */
+        pid_t owner_pid, owner_parent;      /* who asked, to know the session that follows from it */
+        char owner_session[LOGIND_ID_SIZE]; /* that it asked from; "" if none */
+        uint64_t created_usec;              /* since the Unix epoch */
         unsigned code_slot;
         RegistryVoter *voters; /* everybody who voted */
         size_t n_voters;
         char **decided_by;   /* names behind the decision */
+        const char *way;     /* of recovery that was used or tried last; NULL: none */
         char *note, *reason; /* the deciding reviewer's note; why, for people; NULL if none */
         bool gone;           /* its owner has disconnected: nobody will fetch the verdict */
         bool stopped;        /* the broker ends: nobody decided */
+        bool published;      /* its end was told */
         bool failed;         /* the decision could not be recorded: nobody may learn it */
         bool uncommitted;    /* has staged ledger entries */
         Reply *created;      /* the held answer to CreateRequest, until its entry is durable */

@@ -16,10 +16,6 @@ Reply *reply_new(sd_bus_message *call);
 /* Sends the prepared answer, or else an AccessDenied error. Takes NULL; returns NULL. */
 Reply *reply_free(Reply *reply);
 
-/* Lets go of a call that stays unanswered, because another Reply was made for it. Takes NULL; returns NULL.
- */
-Reply *reply_forget(Reply *reply);
-
 /* The call itself, for reading its arguments; owned by the reply. */
 sd_bus_message *reply_call(const Reply *reply);
 

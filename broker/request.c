@@ -73,6 +73,11 @@ static unsigned missing_approvals(const RequestState *state) {
         return quorum_missing(&state->terms.quorum, state->escalated, people, n);
 }
 
+/* MUST 1: the only line that approves. */
+static int grant(RequestState *state) {
+        return finish(state, VERDICT_APPROVED);
+}
+
 static int approve(RequestState *state, const RequestEvent *event) {
         RequestVote *vote = find_vote(state, event->person), before;
         bool again = vote != NULL;
@@ -87,9 +92,8 @@ static int approve(RequestState *state, const RequestEvent *event) {
                 return -ENOBUFS;
         vote->approves = true;
         if (vote->as_admin || missing_approvals(state) == 0)
-                return finish(state, VERDICT_APPROVED); /* MUST 1: the only line that approves */
-        /* Somebody who approved before may try again: what they are, or what is open, may be enough by now.
-         */
+                return grant(state);
+        /* Who approved before may try again: what they are, or what is open, may be enough by now. */
         if (!again)
                 return 0;
         *vote = before;
@@ -111,13 +115,16 @@ static int deny(RequestState *state, const RequestEvent *event) {
         return finish(state, VERDICT_DENIED);
 }
 
-/* MUST 5. Only those who could decide are counted: anybody else could end every request with it. */
-static int wrong_code(RequestState *state, const RequestEvent *event) {
-        if (!may_vote(state, event))
-                return -EPERM;
+/* MUST 5. */
+static int count_wrong_code(RequestState *state) {
         if (++state->wrong_codes < PEERAUTH_WRONG_CODES_MAX)
                 return 0;
         return finish(state, VERDICT_DENIED);
+}
+
+/* Only those who could decide are counted: anybody else could end every request with it. */
+static int wrong_code(RequestState *state, const RequestEvent *event) {
+        return may_vote(state, event) ? count_wrong_code(state) : -EPERM;
 }
 
 static int recheck(RequestState *state, const RequestEvent *event) {
@@ -179,6 +186,10 @@ int request_apply(RequestState *state, const RequestEvent *event) {
                 return recheck(state, event);
         case REQUEST_EVENT_ESCALATE:
                 return escalate(state);
+        case REQUEST_EVENT_RECOVER:
+                return grant(state);
+        case REQUEST_EVENT_RECOVER_WRONG:
+                return count_wrong_code(state);
         default: /* a tick before the deadline */
                 return 0;
         }

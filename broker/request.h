@@ -7,13 +7,14 @@
  * parameter. The caller has already established who acts (caller.c) and whether the code matched
  * (code.c); what is decided here is what that means for the request.
  *
- * MUST 1: only an approval event that reaches the quorum, or an administrator's, leads to VERDICT_APPROVED.
- *         Time alone never does: an escalation asks more people, and approves nothing.
+ * MUST 1: only an approval event that reaches the quorum, or an administrator's, or a way of recovery that
+ * was used up for this request, leads to VERDICT_APPROVED. Time alone never does: an escalation asks more
+ *         people, and approves nothing.
  * MUST 2: a final state never changes.
  * MUST 3: an event at or after the deadline cannot approve; it expires the request (attack T2).
  * MUST 4: a person (human uid) counts once (B11). The requester's own uid counts only where the rule allows
  *         self-review and the caller vouches for the session, and never as an administrator (B10).
- * MUST 5: the third wrong code denies the request (C3).
+ * MUST 5: the third wrong code denies the request, whoever gave it (C3).
  * MUST 6: a person may turn an approval into a denial, never a denial into an approval.
  */
 #pragma once
@@ -46,6 +47,8 @@ typedef enum RequestEventKind {
         REQUEST_EVENT_VOID,       /* the broker cannot go on with it (ledger, shutdown): denied */
         REQUEST_EVENT_RECHECK,  /* what an earlier voter is now: parts, or nothing: the vote is taken back */
         REQUEST_EVENT_ESCALATE, /* nobody decided for a while: later alternatives open */
+        REQUEST_EVENT_RECOVER,  /* the requester gave a recovery code or one-time password that was right */
+        REQUEST_EVENT_RECOVER_WRONG, /* ... or one that was not */
         REQUEST_EVENT_KINDS,
 } RequestEventKind;
 

@@ -21,6 +21,7 @@ typedef enum WorkerLane {
         WORKER_REVIEW,   /* callers' own accounts */
         WORKER_PRESENCE, /* people who could review, of whom there may be many for one login */
         WORKER_COPY,     /* copies of the ledger */
+        WORKER_VERIFY,   /* recovery codes: much memory each, so one at a time */
         WORKER_LANES,
 } WorkerLane;
 
@@ -38,6 +39,7 @@ enum {
         WORKER_REVIEW_THREADS = 64,
         WORKER_PRESENCE_THREADS = 128,
         WORKER_COPY_THREADS = 2,
+        WORKER_VERIFY_THREADS = 1,
         WORKER_KEY_THREADS = 2,  /* of one key in the other lanes */
         WORKER_IDLE_SEC = 30,    /* then a thread ends */
         WORKER_QUEUE_MAX = 1024, /* jobs that wait in one lane */

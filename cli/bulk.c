@@ -192,17 +192,12 @@ static Record *item_record(const BulkItem *item) {
 }
 
 static int print_json(const Bulk *bulk) {
-        Record **records = calloc(bulk->n + 1, sizeof(*records));
-        int r = records ? 0 : -ENOMEM;
+        _cleanup_records_ Records records = {0};
+        int r = 0;
 
         for (size_t i = 0; r == 0 && i < bulk->n; i++)
-                r = (records[i] = item_record(&bulk->items[i])) ? 0 : -ENOMEM;
-        if (r == 0)
-                r = output_table(&bulk->cli->style, NULL, records, bulk->n);
-        for (size_t i = 0; records && i < bulk->n; i++)
-                record_free(records[i]);
-        free(records);
-        return r;
+                r = records_add(&records, item_record(&bulk->items[i]));
+        return r < 0 ? r : output_table(&bulk->cli->style, NULL, &records);
 }
 
 /* "approved 3f2a9c11 (alice)"; what was not done goes to stderr, where errors are. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* deny: no code, and no question but for a note, which nobody has to answer; denial is always the safe side.
- */
+/* deny: no code, and no question but for a note, which nobody has to answer: denial is the safe side. */
 #include "cli/bulk.h"
 #include "cli/cli.h"
 #include "cli/decision.h"

@@ -51,23 +51,15 @@ static Record *parse_entry(const char *text) {
 }
 
 static int print_table(const OutputStyle *style, char **entries) {
-        size_t n = strv_length(entries), used = 0;
-        Record **records = calloc(n + 1, sizeof(*records));
-        int r = records ? 0 : -ENOMEM;
+        _cleanup_records_ Records records = {0};
+        int r = 0;
 
-        while (r == 0 && used < n) {
-                records[used] = parse_entry(entries[used]);
-                if (records[used])
-                        used++;
-                else
-                        r = -EBADMSG;
+        for (; r == 0 && *entries; entries++) {
+                Record *record = parse_entry(*entries);
+
+                r = record ? records_add(&records, record) : -EBADMSG;
         }
-        if (r == 0)
-                r = output_table(style, columns, records, n);
-        while (used > 0)
-                record_free(records[--used]);
-        free(records);
-        return r;
+        return r < 0 ? r : output_table(style, columns, &records);
 }
 
 static int print_page(const Cli *cli, char **entries, bool first) {

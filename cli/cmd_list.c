@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* list: the requests that wait, oldest first. */
-#include <errno.h>
-
 #include "cli/cli.h"
 #include "cli/request_view.h"
 #include "common/client_resolve.h"
@@ -19,19 +17,12 @@ static const OutputColumn columns[] = {
 };
 
 static int print(const Cli *cli, const ClientRequestList *list) {
-        Record **records = calloc(list->n_items + 1, sizeof(*records));
-        int r = records ? 0 : -ENOMEM;
+        _cleanup_records_ Records records = {0};
+        int r = 0;
 
-        for (size_t i = 0; records && r == 0 && i < list->n_items; i++) {
-                records[i] = request_view(&list->items[i], client_resolve_short(list, i));
-                r = records[i] ? 0 : -ENOMEM;
-        }
-        if (records && r == 0)
-                r = output_table(&cli->style, columns, records, list->n_items);
-        for (size_t i = 0; records && i < list->n_items; i++)
-                record_free(records[i]);
-        free(records);
-        return r;
+        for (size_t i = 0; r == 0 && i < list->n_items; i++)
+                r = records_add(&records, request_view(&list->items[i], client_resolve_short(list, i)));
+        return r < 0 ? r : output_table(&cli->style, columns, &records);
 }
 
 int cmd_list(Cli *cli, char **words) {

@@ -57,22 +57,18 @@ static Record *warning_record(const LintWarning *warning) {
 
 static int print_json(const Cli *cli, const Policy *policy, const Lint *lint) {
         _cleanup_record_ Record *record = record_new();
-        Record **warnings = calloc(lint->n + 1, sizeof(*warnings));
-        int r = record && warnings ? 0 : -ENOMEM;
+        _cleanup_records_ Records warnings = {0};
+        int r = record ? 0 : -ENOMEM;
 
         for (size_t i = 0; r == 0 && i < lint->n; i++)
-                r = (warnings[i] = warning_record(&lint->warnings[i])) ? 0 : -ENOMEM;
-        if (r == 0) {
-                record_bool(record, "ok", NULL, lint->n == 0 || !cli->args.strict);
-                record_uint(record, "rules", NULL, policy->n_rules, NULL);
-                record_string(record, "hash", NULL, policy->hash);
-                record_list(record, "warnings", warnings, lint->n);
-                r = output_record(&cli->style, record);
-        }
-        for (size_t i = 0; warnings && i < lint->n; i++)
-                record_free(warnings[i]);
-        free(warnings);
-        return r;
+                r = records_add(&warnings, warning_record(&lint->warnings[i]));
+        if (r < 0)
+                return r;
+        record_bool(record, "ok", NULL, lint->n == 0 || !cli->args.strict);
+        record_uint(record, "rules", NULL, policy->n_rules, NULL);
+        record_string(record, "hash", NULL, policy->hash);
+        record_list(record, "warnings", &warnings);
+        return output_record(&cli->style, record);
 }
 
 static void print_text(const Cli *cli, const Policy *policy, const Lint *lint) {

@@ -4,7 +4,6 @@
 
 #include "cli/cli.h"
 #include "common/cleanup.h"
-#include "common/text.h"
 
 int cmd_policy_reload(Cli *cli, char **words) {
         PEERAUTH_CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;

@@ -5,6 +5,7 @@
 
 #include "cli/policy_source.h"
 #include "cli/rule_text.h"
+#include "common/policy_key.h"
 
 static const OutputColumn columns[] = {
         {"order", "NO", .right = true},
@@ -32,21 +33,21 @@ static Record *rule_record(const PolicyRule *rule, size_t order) {
         record_string(record, "file", NULL, rule->file);
         record_uint(record, "line", NULL, rule->line, NULL);
         record_text(record, "where", NULL, where);
-        record_string(record, "action", NULL, rule_text_action(rule->action));
+        record_string(record, "action", NULL, policy_key_action(rule->action));
         record_string(record, "reviewers", NULL, reviewers);
         record_string(record, "logins", NULL, logins);
         return record;
 }
 
-static int print(Cli *cli, const Policy *policy, Record *summary, Record *const *rules) {
+static int print(Cli *cli, const Policy *policy, Record *summary, const Records *rules) {
         int r;
 
         record_string(summary, "hash", "Hash", policy->hash);
         policy_source_add_in_force(cli, policy, summary);
-        record_list(summary, "rules", rules, policy->n_rules);
+        record_list(summary, "rules", rules);
         if (cli->style.json != JSON_OFF)
                 return output_record(&cli->style, summary);
-        r = output_table(&cli->style, columns, rules, policy->n_rules);
+        r = output_table(&cli->style, columns, rules);
         if (r < 0 || !cli->style.legend)
                 return r;
         (void)printf("\n");
@@ -56,22 +57,18 @@ static int print(Cli *cli, const Policy *policy, Record *summary, Record *const 
 int cmd_policy_show(Cli *cli, char **words) {
         _cleanup_policy_ Policy *policy = NULL;
         _cleanup_record_ Record *summary = record_new();
-        Record **rules;
+        _cleanup_records_ Records rules = {0};
         int r;
 
         (void)words;
         r = policy_source_get(cli, &policy);
         if (r != CLIENT_EXIT_OK)
                 return r;
-        rules = calloc(policy->n_rules + 1, sizeof(*rules));
-        r = rules && summary ? 0 : -ENOMEM;
+        r = summary ? 0 : -ENOMEM;
         for (size_t i = 0; r == 0 && i < policy->n_rules; i++)
-                r = (rules[i] = rule_record(&policy->rules[i], i + 1)) ? 0 : -ENOMEM;
+                r = records_add(&rules, rule_record(&policy->rules[i], i + 1));
         if (r == 0)
-                r = print(cli, policy, summary, rules);
-        for (size_t i = 0; rules && i < policy->n_rules; i++)
-                record_free(rules[i]);
-        free(rules);
+                r = print(cli, policy, summary, &rules);
         if (r < 0)
                 return cli_fail(CLIENT_EXIT_ERROR,
                                 "cannot print the policy: no memory, or the output is gone");

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* policy test: what would happen to a login, and why. A question: the answer is no failure, whatever it is.
- */
+/* policy test: what would happen to a login, and why. Whatever the answer is, it is no failure. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,18 +23,6 @@ static const OutputColumn people_columns[] = {
         {"parts", "FOR", .cut = true},
         {NULL},
 };
-
-/* Owned records; an array that is freed with them. */
-typedef struct Records {
-        Record **items;
-        size_t n;
-} Records;
-
-static void records_done(Records *records) {
-        for (size_t i = 0; i < records->n; i++)
-                record_free(records->items[i]);
-        free(records->items);
-}
 
 static int read_login(const Args *args, TrialLogin *ret_login) {
         TrialLogin login = {args->user, args->service, args->tty, args->rhost, .moment = moment_now()};
@@ -72,37 +59,33 @@ static int find_people(Cli *cli, Trial *trial) {
 }
 
 static int add_lists(const Trial *trial, const TrialLogin *login, Records *earlier, Records *people) {
-        earlier->items = calloc(trial->n_earlier + 1, sizeof(Record *));
-        people->items = calloc(trial->n_people + 1, sizeof(Record *));
-        if (!earlier->items || !people->items)
-                return -ENOMEM;
-        for (; earlier->n < trial->n_earlier; earlier->n++)
-                if (!(earlier->items[earlier->n] = trial_view_earlier(trial, login, earlier->n)))
-                        return -ENOMEM;
-        for (; people->n < trial->n_people; people->n++)
-                if (!(people->items[people->n] = trial_view_person(trial, &trial->people[people->n])))
-                        return -ENOMEM;
-        return 0;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < trial->n_earlier; i++)
+                r = records_add(earlier, trial_view_earlier(trial, login, i));
+        for (size_t i = 0; r == 0 && i < trial->n_people; i++)
+                r = records_add(people, trial_view_person(trial, &trial->people[i]));
+        return r;
 }
 
 static int print_text(const Cli *cli, Record *answer, const Records *earlier, const Records *people) {
         int r = 0;
 
         if (earlier->n > 0) {
-                r = output_table(&cli->style, earlier_columns, earlier->items, earlier->n);
+                r = output_table(&cli->style, earlier_columns, earlier);
                 (void)printf("\n");
         }
         if (r == 0)
                 r = output_record(&cli->style, answer);
         if (r == 0 && people->n > 0) {
                 (void)printf("\n");
-                r = output_table(&cli->style, people_columns, people->items, people->n);
+                r = output_table(&cli->style, people_columns, people);
         }
         return r;
 }
 
 static int print(Cli *cli, const Trial *trial, const TrialLogin *login) {
-        PEERAUTH_CLEANUP(records_done) Records earlier = {0}, people = {0};
+        _cleanup_records_ Records earlier = {0}, people = {0};
         _cleanup_record_ Record *answer = trial_view(trial, login);
         int r = answer ? add_lists(trial, login, &earlier, &people) : -ENOMEM;
 
@@ -111,9 +94,9 @@ static int print(Cli *cli, const Trial *trial, const TrialLogin *login) {
         policy_source_add_in_force(cli, trial->policy, answer);
         if (cli->style.json == JSON_OFF)
                 return print_text(cli, answer, &earlier, &people);
-        record_list(answer, "earlier", earlier.items, earlier.n);
+        record_list(answer, "earlier", &earlier);
         if (trial->has_people && trial->people_error == 0)
-                record_list(answer, "people", people.items, people.n);
+                record_list(answer, "people", &people);
         return output_record(&cli->style, answer);
 }
 

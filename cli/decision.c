@@ -2,7 +2,6 @@
 /* The note that a rule asks for, and an approval that may take its time. */
 #include "cli/decision.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,13 +11,8 @@
 /* So that the broker's own answer to a request that expired arrives before we give up. */
 #define GRACE_USEC (10 * PEERAUTH_USEC_PER_SEC)
 
-static bool wants_note(const ClientRequest *request) {
-        return strcmp(request->note_mode, PEERAUTH_TEXT_REQUIRED) == 0 ||
-               strcmp(request->note_mode, PEERAUTH_TEXT_PATTERN) == 0;
-}
-
 bool decision_lacks_note(const Cli *cli, const ClientRequest *request) {
-        return wants_note(request) && (!cli->args.note || !*cli->args.note);
+        return client_request_needs_note(request) && (!cli->args.note || !*cli->args.note);
 }
 
 static int ask_note(const ClientRequest *request, bool must, char ret[PROMPT_NOTE_SIZE]) {

@@ -8,6 +8,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "common/clock.h"
+
 static const char *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
 enum { N_DAYS = sizeof(days) / sizeof(days[0]) };
 
@@ -15,17 +17,11 @@ const char *moment_day(unsigned weekday) {
         return weekday < N_DAYS ? days[weekday] : "?";
 }
 
-/* tm counts from Sunday */
-static unsigned monday_first(int wday) {
-        return (unsigned)(wday + N_DAYS - 1) % N_DAYS;
-}
-
 PolicyMoment moment_now(void) {
-        time_t now = time(NULL);
-        struct tm tm = {0};
+        PolicyMoment now;
 
-        (void)localtime_r(&now, &tm);
-        return (PolicyMoment){monday_first(tm.tm_wday), (unsigned)(tm.tm_hour * 60 + tm.tm_min)};
+        clock_week(&now.weekday, &now.minute);
+        return now;
 }
 
 /* Exactly n digits; -1 if they are not. */
@@ -68,7 +64,7 @@ static int parse_date(const char *text, unsigned *ret_weekday) {
         (void)timegm(&tm); /* normalises what is no date, such as 30 February */
         if (tm.tm_mon != month - 1 || tm.tm_mday != day)
                 return -EINVAL;
-        *ret_weekday = monday_first(tm.tm_wday);
+        *ret_weekday = (unsigned)(tm.tm_wday + N_DAYS - 1) % N_DAYS; /* tm counts from Sunday */
         return 0;
 }
 

@@ -33,15 +33,15 @@ static int print_json(const json_t *value, bool pretty) {
         return putchar('\n') == EOF ? -EIO : 0;
 }
 
-static int print_json_list(const OutputStyle *style, Record *const *records, size_t n) {
+static int print_json_list(const OutputStyle *style, const Records *records) {
         _cleanup_json_ json_t *list = json_array();
 
         if (!list)
                 return -ENOMEM;
-        for (size_t i = 0; i < n; i++) {
-                if (records[i]->error)
-                        return records[i]->error;
-                if (json_array_append(list, records[i]->object) < 0)
+        for (size_t i = 0; i < records->n; i++) {
+                if (records->items[i]->error)
+                        return records->items[i]->error;
+                if (json_array_append(list, records->items[i]->object) < 0)
                         return -ENOMEM;
         }
         return print_json(list, style->json == JSON_PRETTY);
@@ -89,12 +89,12 @@ static int add_line(struct libscols_table *table, const OutputColumn *columns, c
 
 PEERAUTH_DEFINE_CLEANUP(struct libscols_table *, scols_unref_table);
 
-int output_table(const OutputStyle *style, const OutputColumn *columns, Record *const *records, size_t n) {
+int output_table(const OutputStyle *style, const OutputColumn *columns, const Records *records) {
         PEERAUTH_CLEANUP(scols_unref_table_p) struct libscols_table *table = NULL;
         int r = 0;
 
         if (style->json != JSON_OFF)
-                return print_json_list(style, records, n);
+                return print_json_list(style, records);
         table = scols_new_table();
         if (!table)
                 return -ENOMEM;
@@ -106,8 +106,8 @@ int output_table(const OutputStyle *style, const OutputColumn *columns, Record *
                                             (column->right ? SCOLS_FL_RIGHT : 0) |
                                                     (column->cut ? SCOLS_FL_TRUNC : 0)))
                         return -ENOMEM;
-        for (size_t i = 0; i < n && r == 0; i++)
-                r = add_line(table, columns, records[i]);
+        for (size_t i = 0; i < records->n && r == 0; i++)
+                r = add_line(table, columns, records->items[i]);
         return r == 0 && scols_print_table(table) < 0 ? -EIO : r;
 }
 

@@ -29,6 +29,17 @@ bool output_wants_colour(void);
 typedef struct Record Record;
 Record *record_new(void);
 Record *record_free(Record *record);
+
+/* Several. */
+typedef struct Records {
+        Record **items;
+        size_t n;
+} Records;
+/* Takes over record; NULL is one that there was no memory for. 0 or -ENOMEM. */
+int records_add(Records *records, Record *record);
+void records_done(Records *records);
+#define _cleanup_records_ PEERAUTH_CLEANUP(records_done)
+
 PEERAUTH_DEFINE_CLEANUP(Record *, record_free);
 #define _cleanup_record_ PEERAUTH_CLEANUP(record_free_p)
 
@@ -40,8 +51,8 @@ void record_bool(Record *record, const char *key, const char *title, bool value)
 void record_strings(Record *record, const char *key, const char *title, char *const *values);
 /* A value that is not known, null in JSON. */
 void record_null(Record *record, const char *key, const char *title, const char *text);
-/* A list of records inside this one, in JSON only. They stay the caller's. */
-void record_list(Record *record, const char *key, Record *const *items, size_t n);
+/* A list of records inside this one, in JSON only. */
+void record_list(Record *record, const char *key, const Records *list);
 /* A field for people only, which a table finds by its key. */
 void record_text(Record *record, const char *key, const char *title, const char *text);
 /* What the record is about needs attention: its line is coloured. */
@@ -65,7 +76,7 @@ typedef struct OutputColumn {
 } OutputColumn;
 
 /* Each returns 0 or a negative errno. columns ends with a NULL key. */
-int output_table(const OutputStyle *style, const OutputColumn *columns, Record *const *records, size_t n);
+int output_table(const OutputStyle *style, const OutputColumn *columns, const Records *records);
 int output_record(const OutputStyle *style, const Record *record);
 /* One line of JSON, whatever the style. */
 int output_json_line(const Record *record);

@@ -30,6 +30,25 @@ Record *record_free(Record *record) {
         return NULL;
 }
 
+int records_add(Records *records, Record *record) {
+        Record **items = record ? reallocarray(records->items, records->n + 1, sizeof(Record *)) : NULL;
+
+        if (!items) {
+                record_free(record);
+                return -ENOMEM;
+        }
+        records->items = items;
+        items[records->n++] = record;
+        return 0;
+}
+
+void records_done(Records *records) {
+        for (size_t i = 0; i < records->n; i++)
+                record_free(records->items[i]);
+        free(records->items);
+        *records = (Records){0};
+}
+
 static void add_text(Record *record, const char *key, const char *title, const char *text) {
         Field *field = &record->fields[record->n_fields];
 
@@ -118,16 +137,16 @@ void record_alert(Record *record) {
         record->alert = true;
 }
 
-void record_list(Record *record, const char *key, Record *const *items, size_t n) {
-        json_t *list = json_array();
+void record_list(Record *record, const char *key, const Records *list) {
+        json_t *array = json_array();
 
-        for (size_t i = 0; list && i < n; i++) {
-                if (items[i]->error)
-                        record->error = items[i]->error;
-                if (json_array_append(list, items[i]->object) < 0)
+        for (size_t i = 0; array && i < list->n; i++) {
+                if (list->items[i]->error)
+                        record->error = list->items[i]->error;
+                if (json_array_append(array, list->items[i]->object) < 0)
                         record->error = -ENOMEM;
         }
-        add_value(record, key, list);
+        add_value(record, key, array);
 }
 
 Record *record_parse(const char *text) {

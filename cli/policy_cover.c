@@ -17,8 +17,7 @@ static bool covers_names(char *const *earlier, char *const *later) {
         return later != NULL;
 }
 
-/* Read as a name, a pattern is covered by what covers all that it stands for: its '*' is the last character.
- */
+/* A pattern, read as a name, is covered by what covers all that it stands for: its '*' comes last. */
 static bool covers_ttys(char *const *earlier, char *const *later) {
         if (!earlier)
                 return true;

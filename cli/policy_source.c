@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "common/policy_load.h"
-#include "common/text.h"
 
 #define IN_FORCE "in-force"
 

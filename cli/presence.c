@@ -5,25 +5,16 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/cleanup.h"
+#include "common/logind.h"
 
-#define LOGIND_NAME    "org.freedesktop.login1"
-#define LOGIND_PATH    "/org/freedesktop/login1"
-#define LOGIND_MANAGER "org.freedesktop.login1.Manager"
-#define LOGIND_SESSION "org.freedesktop.login1.Session"
-#define WAIT_USEC      5000000ULL
+#define WAIT_USEC 5000000ULL
 
 enum { SESSIONS_MAX = 1024 };
 
 PEERAUTH_DEFINE_CLEANUP(sd_bus_message *, sd_bus_message_unref);
 #define _cleanup_message_ PEERAUTH_CLEANUP(sd_bus_message_unref_p)
-
-/* The properties that decide whether a session counts. The defaults do not. */
-typedef struct SessionFacts {
-        bool user, locked, remote, alive;
-} SessionFacts;
 
 void presence_done(Presence *presence) {
         free(presence->people);
@@ -40,46 +31,16 @@ static int call(sd_bus *bus, const char *path, const char *interface, const char
         return r < 0 ? r : sd_bus_call(bus, m, WAIT_USEC, NULL, ret_reply);
 }
 
-static int read_property(sd_bus_message *m, const char *key, SessionFacts *facts) {
-        const char *text = "";
-        int flag = 0, r;
-
-        if (strcmp(key, "Class") == 0 || strcmp(key, "State") == 0) {
-                r = sd_bus_message_read(m, "v", "s", &text);
-                if (*key == 'C')
-                        facts->user = strcmp(text, "user") == 0;
-                else
-                        facts->alive = strcmp(text, "active") == 0 || strcmp(text, "online") == 0;
-                return r;
-        }
-        if (strcmp(key, "LockedHint") != 0 && strcmp(key, "Remote") != 0)
-                return sd_bus_message_skip(m, "v");
-        r = sd_bus_message_read(m, "v", "b", &flag);
-        if (r >= 0 && *key == 'L')
-                facts->locked = flag;
-        else if (r >= 0)
-                facts->remote = flag;
-        return r;
-}
-
 /* A session that ended meanwhile, or cannot be read, does not count. */
 static bool session_counts(sd_bus *bus, const char *path, bool *ret_local) {
         _cleanup_message_ sd_bus_message *reply = NULL;
-        SessionFacts facts = {.locked = true, .remote = true};
-        const char *key;
+        LogindSession session = {.remote = true};
         int r = call(bus, path, "org.freedesktop.DBus.Properties", "GetAll", LOGIND_SESSION, &reply);
 
         if (r >= 0)
-                r = sd_bus_message_enter_container(reply, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(reply, "s", &key);
-                if (r >= 0)
-                        r = read_property(reply, key, &facts);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
-        }
-        *ret_local = !facts.remote;
-        return r >= 0 && facts.user && facts.alive && !facts.locked;
+                r = logind_read_session(reply, &session);
+        *ret_local = !session.remote;
+        return r > 0;
 }
 
 static int add(Presence *presence, uid_t uid, bool local) {

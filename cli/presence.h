@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who is logged in now, from logind: a session counts if its class is "user", it is not locked and not
- * closing, as for the broker.
+ * Who is logged in now, from logind, by the sessions that count for the broker too.
  */
 #pragma once
 

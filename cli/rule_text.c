@@ -127,34 +127,6 @@ char *rule_text_matches(const PolicyRule *rule) {
         return NULL;
 }
 
-const char *rule_text_action(PolicyAction action) {
-        switch (action) {
-        case POLICY_REQUIRE:
-                return "require";
-        case POLICY_EXEMPT:
-                return "exempt";
-        case POLICY_MONITOR:
-                return "monitor";
-        case POLICY_DENY:
-                break;
-        }
-        return "deny";
-}
-
-const char *rule_text_nobody(PolicyNobody nobody) {
-        switch (nobody) {
-        case POLICY_NOBODY_WAIT:
-                return "wait";
-        case POLICY_NOBODY_RECOVERY_ONLY:
-                return "recovery-only";
-        case POLICY_NOBODY_ALLOW:
-                return "allow-and-record";
-        case POLICY_NOBODY_DENY:
-                break;
-        }
-        return "deny";
-}
-
 char *rule_text_text(const PolicyText *text) {
         char *written;
 

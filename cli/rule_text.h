@@ -15,12 +15,6 @@ char *rule_text_key(const PolicyRule *rule, PolicyFit fit);
 /* Every key that logins are matched by: "Service=sshd Time=Sat Sun"; "every login" without any. */
 char *rule_text_matches(const PolicyRule *rule);
 
-/* "require", "exempt", "deny" or "monitor". */
-const char *rule_text_action(PolicyAction action);
-
-/* The value of WhenNobody=. */
-const char *rule_text_nobody(PolicyNobody nobody);
-
 /* Who approves: "2 of ops, or 1 of boss; after 1min: 2 of ops, or 1 of security, or 1 of boss". "-" where
  * nobody is asked. */
 char *rule_text_reviewers(const PolicyRule *rule);

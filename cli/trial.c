@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/strv.h"
+#include "common/protocol.h"
+#include "common/text.h"
 
 void trial_done(Trial *trial) {
         account_done(&trial->account);
@@ -23,25 +24,12 @@ PolicyFit trial_fit(const Trial *trial, size_t rule) {
         return policy_fit(&trial->policy->rules[rule], &trial->query);
 }
 
-/* ---- what the module never asks about: its built-in list, see pam_peerauth(8) ---- */
-
-static bool is_one_of(const char *list, const char *service) {
-        size_t size = strlen(service);
-
-        for (const char *at = list; size > 0 && (at = strstr(at, service)); at++)
-                if (at[-1] == ' ' && at[size] == ' ')
-                        return true;
-        return false;
-}
+/* ---- what the module never asks about ---- */
 
 static const char *ignored(const TrialLogin *login) {
-        static const char skipped[] = " su su-l sudo sudo-i runuser runuser-l chfn chsh cron crond fcron atd "
-                                      "systemd-user gdm-launch-environment greetd-greeter lightdm-greeter "
-                                      "sddm-greeter ";
-
-        if (strcmp(login->service, "polkit-1") == 0)
+        if (strcmp(login->service, PEERAUTH_SERVICE_POLKIT) == 0)
                 return "the module takes no part in polkit-1: a review could ask polkit again";
-        if (login->account_stage && !strchr(login->service, ' ') && is_one_of(skipped + 1, login->service))
+        if (login->account_stage && text_lists(PEERAUTH_SERVICES_SKIPPED, login->service))
                 return "the account stage of this service passes without the broker, see skip= in "
                        "pam_peerauth(8)";
         return NULL;
@@ -92,10 +80,10 @@ static void settle_by_rule(Trial *trial) {
                 settle_by_action(trial);
 }
 
-static int count_earlier(const Trial *trial) {
+static size_t count_earlier(const Trial *trial) {
         if (!trial->decision.rule)
-                return (int)trial->policy->n_rules;
-        return (int)(trial->decision.rule - trial->policy->rules);
+                return trial->policy->n_rules;
+        return (size_t)(trial->decision.rule - trial->policy->rules);
 }
 
 int trial_decide(const Policy *policy, const TrialLogin *login, Trial *ret_trial) {
@@ -115,7 +103,7 @@ int trial_decide(const Policy *policy, const TrialLogin *login, Trial *ret_trial
                                     .origin = policy_origin(login->rhost, own_name),
                                     .moment = login->moment};
         trial.decision = policy_decide(policy, &trial.query);
-        trial.n_earlier = (size_t)count_earlier(&trial);
+        trial.n_earlier = count_earlier(&trial);
         if (ignored_because) {
                 trial.decision = (PolicyDecision){0};
                 trial.n_earlier = 0;

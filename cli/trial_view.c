@@ -2,12 +2,15 @@
 /* Records of a trial. */
 #include "cli/trial_view.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/moment.h"
 #include "cli/rule_text.h"
+#include "common/policy_key.h"
+#include "common/protocol.h"
 #include "common/strv.h"
 
 static const char *or_none(const char *text) {
@@ -114,9 +117,9 @@ static int add_parts(char ***names, const PolicyRule *rule, QuorumParts parts) {
                 users = rule->parts[i].group ? strdup(rule->parts[i].group) : join(rule->parts[i].users);
                 if (!users || asprintf(&text, rule->parts[i].group ? "%s" : "{%s}", users) < 0) {
                         text = NULL;
-                        return -1;
+                        return -ENOMEM;
                 }
-                r = strv_contains(*names, text) ? 0 : strv_append(names, text);
+                r = strv_append_new(names, text);
         }
         return r;
 }
@@ -218,7 +221,7 @@ static void add_rule(Record *record, const Trial *trial) {
         record_string(record, "file", NULL, rule->file);
         record_uint(record, "line", NULL, rule->line, NULL);
         record_text(record, "decides", "Decides", text);
-        record_string(record, "action", "Action", rule_text_action(rule->action));
+        record_string(record, "action", "Action", policy_key_action(rule->action));
         record_bool(record, "unsure", NULL, trial->decision.unsure);
         if (rule->action != POLICY_REQUIRE && rule->action != POLICY_MONITOR)
                 return;
@@ -227,7 +230,7 @@ static void add_rule(Record *record, const Trial *trial) {
         record_string(record, "note", "Note", note ? note : "");
         record_uint(record, "expires", "Waits for", rule->expires_usec,
                     rule_text_span(rule->expires_usec, span));
-        record_string(record, "when-nobody", "If nobody is there", rule_text_nobody(rule->when_nobody));
+        record_string(record, "when-nobody", "If nobody is there", policy_key_nobody(rule->when_nobody));
 }
 
 Record *trial_view(const Trial *trial, const TrialLogin *login) {

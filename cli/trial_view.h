@@ -5,8 +5,8 @@
 #include "cli/output.h"
 #include "cli/trial.h"
 
-/* One rule that was asked and did not fit: its key and what the login has instead. NULL: no memory, as below.
- */
+/* One rule that was asked and did not fit: its key, and what the login has instead. NULL, here and below: no
+ * memory. */
 Record *trial_view_earlier(const Trial *trial, const TrialLogin *login, size_t rule);
 
 /* Somebody who is logged in and what they count as. */

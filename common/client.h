@@ -41,6 +41,7 @@ typedef struct ClientCreated {
         uint64_t deadline_usec; /* CLOCK_BOOTTIME */
         uint32_t needed, reachable;
         bool enough;                      /* those reachable could approve it together; true when not said */
+        bool recovery;                    /* client_redeem() may serve; false when not said */
         char *reviewers, *message, *rule; /* never NULL; text_safe() them before a person sees them */
 } ClientCreated;
 
@@ -64,6 +65,13 @@ int client_wait_decision(sd_bus *bus, const char *id, uint64_t timeout_usec, sd_
 /* Reads the reply: anything that is not a well-formed final verdict is VERDICT_DENIED with an error
  * (-EREMOTEIO: an error reply), so *ret_decision is written in every case. */
 int client_decision_parse(sd_bus_message *reply, ClientDecision *ret_decision);
+/*
+ * Sends secret, a recovery code or a one-time password, for a request of this same connection. The message is
+ * wiped. The reply arrives in callback and is no verdict: one that is right makes client_wait_decision()'s
+ * call answer. When timeout_usec has passed the callback gets a local error reply.
+ */
+int client_redeem(sd_bus *bus, const char *id, const char *secret, uint64_t timeout_usec,
+                  sd_bus_slot **ret_slot, sd_bus_message_handler_t callback, void *userdata);
 /* Does not wait for an answer. */
 int client_cancel_request(sd_bus *bus, const char *id);
 
@@ -90,6 +98,9 @@ typedef struct ClientRequest {
         bool self;      /* the caller's own login */
 } ClientRequest;
 void client_request_done(ClientRequest *request);
+
+/* Whether an approval without a note would be refused. */
+bool client_request_needs_note(const ClientRequest *request);
 
 typedef struct ClientRequestList {
         ClientRequest *items;
@@ -119,6 +130,11 @@ int client_approve_interactive(sd_bus *bus, const char *id, const char *code, co
 int client_approve_async(sd_bus *bus, const char *id, const char *code, const char *note,
                          uint64_t timeout_usec, sd_bus_slot **ret_slot, sd_bus_message_handler_t callback,
                          void *userdata);
+/* The same for a denial, whose reply client_approve_parse() reads too. Starts no broker: one that is gone
+ * took its requests with it. */
+int client_deny_async(sd_bus *bus, const char *id, const char *note, uint64_t timeout_usec,
+                      sd_bus_slot **ret_slot, sd_bus_message_handler_t callback, void *userdata);
+
 /* Returns as client_approve() does; every ret_ may be NULL. */
 int client_approve_parse(sd_bus_message *reply, Verdict *ret_state, unsigned *ret_missing,
                          sd_bus_error *ret_error);

@@ -7,7 +7,7 @@
 
 #include "common/client_message.h"
 
-/* The broker may look up every group that the policy names. */
+/* The broker first asks the name service who calls, then compiles every pattern of up to a thousand rules. */
 #define RELOAD_TIMEOUT_USEC (60 * PEERAUTH_USEC_PER_SEC)
 
 enum { HASH_HEX = 64 };

@@ -26,7 +26,7 @@ static const ClientError errors[] = {
         {PEERAUTH_ERROR_RATE_LIMITED, CLIENT_EXIT_REFUSED, "wait a minute, then try again"},
         {PEERAUTH_ERROR_LOCKED, CLIENT_EXIT_REFUSED, "wait until the lock ends, or ask an administrator"},
         {PEERAUTH_ERROR_NOTE_NEEDED, CLIENT_EXIT_USAGE,
-         "write --note=TEXT as the rule wants it, or leave it away"},
+         "write --note=TEXT as the rule wants it, or leave it out"},
         {PEERAUTH_ERROR_POLICY_INVALID, CLIENT_EXIT_ERROR,
          "correct it, then run `peerauthctl policy reload` again: the old policy stays in force"},
         {PEERAUTH_ERROR_LEDGER_UNAVAILABLE, CLIENT_EXIT_ERROR,

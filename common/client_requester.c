@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The calls of a login: create a request, wait for its verdict, take it back, tell of its session.
+ * The calls of a login: create a request, wait for its verdict, recover, take it back, tell of its session.
  *
  * Lives inside sshd, sudo and screen lockers. Must never make a verdict out of an answer that is not
- * well-formed, and must wipe the code and the reason, for which people type passwords by reflex.
+ * well-formed, and must wipe the codes and the reason, for which people type passwords by reflex.
  */
 #include "common/client.h"
 
@@ -17,6 +17,7 @@ static const ClientField created_fields[] = {
         {PEERAUTH_KEY_NEEDED, 'u', offsetof(ClientCreated, needed)},
         {PEERAUTH_KEY_REACHABLE, 'u', offsetof(ClientCreated, reachable)},
         {PEERAUTH_KEY_ENOUGH, 'b', offsetof(ClientCreated, enough)},
+        {PEERAUTH_KEY_RECOVERY, 'b', offsetof(ClientCreated, recovery)},
         {PEERAUTH_KEY_REVIEWERS, 's', offsetof(ClientCreated, reviewers)},
         {PEERAUTH_KEY_MESSAGE, 's', offsetof(ClientCreated, message)},
         {PEERAUTH_KEY_RULE, 's', offsetof(ClientCreated, rule)},
@@ -109,6 +110,17 @@ static int read_created(sd_bus_message *reply, ClientCreated *created) {
         return r < 0 ? r : client_message_fill_empty(created_fields, created);
 }
 
+/* Byte by byte: an assignment leaves the code in vector registers, which some later call saves on its stack.
+ */
+static void hand_over(ClientCreated *created, ClientCreated *ret_created) {
+        const volatile unsigned char *from = (const volatile unsigned char *)created;
+        volatile unsigned char *to = (volatile unsigned char *)ret_created;
+
+        for (size_t i = 0; i < sizeof(*created); i++)
+                to[i] = from[i];
+        *created = (ClientCreated){0};
+}
+
 int client_create_request(sd_bus *bus, const ClientLogin *login, uint64_t timeout_usec,
                           ClientCreated *ret_created, sd_bus_error *ret_error) {
         _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
@@ -128,8 +140,7 @@ int client_create_request(sd_bus *bus, const ClientLogin *login, uint64_t timeou
         r = read_created(reply, &created);
         if (r < 0)
                 return r;
-        *ret_created = created;
-        created = (ClientCreated){0}; /* handed over */
+        hand_over(&created, ret_created);
         return 0;
 }
 
@@ -210,6 +221,25 @@ int client_decision_parse(sd_bus_message *reply, ClientDecision *ret_decision) {
         if (r < 0)
                 client_decision_done(ret_decision);
         return r;
+}
+
+int client_redeem(sd_bus *bus, const char *id, const char *secret, uint64_t timeout_usec,
+                  sd_bus_slot **ret_slot, sd_bus_message_handler_t callback, void *userdata) {
+        _cleanup_message_ sd_bus_message *call = NULL;
+        int r;
+
+        r = client_message_new(bus, PEERAUTH_IFACE_REQUESTER, "Redeem", &call);
+        if (r >= 0)
+                r = sd_bus_message_sensitive(call);
+        /* A broker that is gone took the request with it. */
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(call, false);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "ss", id, secret);
+        if (r >= 0)
+                r = sd_bus_call_async(bus, ret_slot, call, callback, userdata,
+                                      timeout_usec > 0 ? timeout_usec : 1);
+        return r < 0 ? r : 0;
 }
 
 int client_cancel_request(sd_bus *bus, const char *id) {

@@ -50,6 +50,11 @@ void client_request_done(ClientRequest *request) {
         *request = (ClientRequest){0};
 }
 
+bool client_request_needs_note(const ClientRequest *request) {
+        return strcmp(request->note_mode, PEERAUTH_TEXT_REQUIRED) == 0 ||
+               strcmp(request->note_mode, PEERAUTH_TEXT_PATTERN) == 0;
+}
+
 void client_request_list_done(ClientRequestList *list) {
         for (size_t i = 0; i < list->n_items; i++)
                 client_request_done(&list->items[i]);
@@ -248,6 +253,19 @@ int client_approve_async(sd_bus *bus, const char *id, const char *code, const ch
         if (r >= 0)
                 r = sd_bus_message_set_allow_interactive_authorization(call, true);
         if (r >= 0) /* 0 would mean libsystemd's own default, which the environment can change */
+                r = sd_bus_call_async(bus, ret_slot, call, callback, userdata,
+                                      timeout_usec > 0 ? timeout_usec : 1);
+        return r < 0 ? r : 0;
+}
+
+int client_deny_async(sd_bus *bus, const char *id, const char *note, uint64_t timeout_usec,
+                      sd_bus_slot **ret_slot, sd_bus_message_handler_t callback, void *userdata) {
+        _cleanup_message_ sd_bus_message *call = NULL;
+        int r = new_decision(bus, id, NULL, note, &call);
+
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(call, false);
+        if (r >= 0)
                 r = sd_bus_call_async(bus, ret_slot, call, callback, userdata,
                                       timeout_usec > 0 ? timeout_usec : 1);
         return r < 0 ? r : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The two clocks: deadlines use CLOCK_BOOTTIME (it counts suspend and never jumps), people and the
+/* The clocks: deadlines use CLOCK_BOOTTIME (it counts suspend and never jumps), people and the
  * ledger use wall time. */
 #pragma once
 
@@ -24,4 +24,16 @@ static inline uint64_t clock_boottime_usec(void) {
 
 static inline uint64_t clock_realtime_usec(void) {
         return clock_usec(CLOCK_REALTIME);
+}
+
+/* Where in the week it is, in the machine's own time zone: *ret_weekday is 0 on Monday, *ret_minute counts
+ * from midnight. */
+static inline void clock_week(unsigned *ret_weekday, unsigned *ret_minute) {
+        time_t now = time(NULL);
+        struct tm tm = {0};
+
+        tzset(); /* the zone may have been changed since the program started */
+        (void)localtime_r(&now, &tm);
+        *ret_weekday = (unsigned)(tm.tm_wday + 6) % 7;
+        *ret_minute = (unsigned)(tm.tm_hour * 60 + tm.tm_min);
 }

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
+#include <string.h>
 
 struct CryptoSignKey {
         uint8_t secret[crypto_sign_SECRETKEYBYTES];
@@ -18,6 +20,7 @@ _Static_assert(CRYPTO_SHA256_SIZE == crypto_hash_sha256_BYTES, "SHA-256 size");
 _Static_assert(CRYPTO_SIGN_SEED_SIZE == crypto_sign_SEEDBYTES, "Ed25519 seed size");
 _Static_assert(CRYPTO_SIGN_SIZE == crypto_sign_BYTES, "Ed25519 signature size");
 _Static_assert(CRYPTO_PUBLIC_SIZE == crypto_sign_PUBLICKEYBYTES, "Ed25519 public key size");
+_Static_assert(CRYPTO_PASSWORD_SALT_SIZE == crypto_pwhash_argon2id_SALTBYTES, "Argon2id salt size");
 _Static_assert(sizeof(CryptoSha256) >= sizeof(crypto_hash_sha256_state), "SHA-256 state size");
 
 int crypto_init(void) {
@@ -58,6 +61,59 @@ void crypto_sha256_end(CryptoSha256 *state, uint8_t ret[CRYPTO_SHA256_SIZE]) {
 void crypto_mac(const uint8_t key[CRYPTO_MAC_KEY_SIZE], const void *data, size_t size,
                 uint8_t ret[CRYPTO_MAC_SIZE]) {
         (void)crypto_generichash(ret, CRYPTO_MAC_SIZE, data, size, key, CRYPTO_MAC_KEY_SIZE);
+}
+
+int crypto_password_hash(const void *secret, size_t size, const uint8_t salt[CRYPTO_PASSWORD_SALT_SIZE],
+                         uint8_t ret[CRYPTO_PASSWORD_HASH_SIZE]) {
+        /* With these figures it can fail for want of memory only. */
+        return crypto_pwhash(ret, CRYPTO_PASSWORD_HASH_SIZE, secret, size, salt, CRYPTO_PASSWORD_PASSES,
+                             CRYPTO_PASSWORD_MEMORY, crypto_pwhash_ALG_ARGON2ID13) < 0
+                       ? -ENOMEM
+                       : 0;
+}
+
+enum {
+        SALT_TEXT = (CRYPTO_PASSWORD_SALT_SIZE * 8 + 5) / 6, /* base64 without padding */
+        HASH_TEXT = (CRYPTO_PASSWORD_HASH_SIZE * 8 + 5) / 6,
+        COST_TEXT = CRYPTO_PASSWORD_TEXT_SIZE - SALT_TEXT - 1 - HASH_TEXT - 1,
+};
+
+static void cost_text(char ret[COST_TEXT + 1]) {
+        (void)snprintf(ret, COST_TEXT + 1, "$argon2id$v=19$m=%d,t=%d,p=1$", CRYPTO_PASSWORD_MEMORY / 1024,
+                       CRYPTO_PASSWORD_PASSES);
+}
+
+void crypto_password_text(const uint8_t salt[CRYPTO_PASSWORD_SALT_SIZE],
+                          const uint8_t hash[CRYPTO_PASSWORD_HASH_SIZE],
+                          char ret[CRYPTO_PASSWORD_TEXT_SIZE]) {
+        cost_text(ret);
+        (void)sodium_bin2base64(ret + COST_TEXT, SALT_TEXT + 1, salt, CRYPTO_PASSWORD_SALT_SIZE,
+                                sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+        ret[COST_TEXT + SALT_TEXT] = '$';
+        (void)sodium_bin2base64(ret + COST_TEXT + SALT_TEXT + 1, HASH_TEXT + 1, hash,
+                                CRYPTO_PASSWORD_HASH_SIZE, sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+}
+
+int crypto_password_parse(const char *text, uint8_t ret_salt[CRYPTO_PASSWORD_SALT_SIZE],
+                          uint8_t ret_hash[CRYPTO_PASSWORD_HASH_SIZE]) {
+        uint8_t salt[CRYPTO_PASSWORD_SALT_SIZE], hash[CRYPTO_PASSWORD_HASH_SIZE];
+        char again[CRYPTO_PASSWORD_TEXT_SIZE];
+        size_t salt_size, hash_size;
+
+        if (strlen(text) != CRYPTO_PASSWORD_TEXT_SIZE - 1 ||
+            sodium_base642bin(salt, sizeof(salt), text + COST_TEXT, SALT_TEXT, NULL, &salt_size, NULL,
+                              sodium_base64_VARIANT_ORIGINAL_NO_PADDING) < 0 ||
+            sodium_base642bin(hash, sizeof(hash), text + COST_TEXT + SALT_TEXT + 1, HASH_TEXT, NULL,
+                              &hash_size, NULL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING) < 0 ||
+            salt_size != sizeof(salt) || hash_size != sizeof(hash))
+                return -EBADMSG;
+        /* Cost, separator and spare bits are right if writing it gives the same text. */
+        crypto_password_text(salt, hash, again);
+        if (strcmp(again, text) != 0)
+                return -EBADMSG;
+        memcpy(ret_salt, salt, sizeof(salt));
+        memcpy(ret_hash, hash, sizeof(hash));
+        return 0;
 }
 
 bool crypto_equal(const void *a, const void *b, size_t size) {

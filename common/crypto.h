@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The only user of libsodium: randomness, SHA-256, keyed hashes, Ed25519, base64 and hex, locked
+ * The only user of libsodium: randomness, SHA-256, keyed hashes, Argon2id, Ed25519, base64 and hex, locked
  * memory, constant-time comparison and wiping.
  */
 #pragma once
@@ -16,6 +16,11 @@ enum {
         CRYPTO_PUBLIC_SIZE = 32,
         CRYPTO_MAC_SIZE = 32,
         CRYPTO_MAC_KEY_SIZE = 32,
+        CRYPTO_PASSWORD_SALT_SIZE = 16,
+        CRYPTO_PASSWORD_HASH_SIZE = 32,
+        CRYPTO_PASSWORD_PASSES = 2,
+        CRYPTO_PASSWORD_MEMORY = 19 * 1024 * 1024, /* bytes, while one call runs */
+        CRYPTO_PASSWORD_TEXT_SIZE = 98,
 };
 
 typedef struct CryptoSignKey CryptoSignKey; /* secret: locked memory, wiped on free */
@@ -46,6 +51,26 @@ void crypto_sha256_end(CryptoSha256 *state, uint8_t ret[CRYPTO_SHA256_SIZE]);
 /* Keyed hash (BLAKE2b-256) of a short secret, so that the secret itself need not be kept. */
 void crypto_mac(const uint8_t key[CRYPTO_MAC_KEY_SIZE], const void *data, size_t size,
                 uint8_t ret[CRYPTO_MAC_SIZE]);
+
+/*
+ * Argon2id (RFC 9106, version 1.3, one lane) of a secret that is stored only so. Blocks for some tens of
+ * milliseconds. 0, or -ENOMEM: there was no memory for it, and nothing is known about the secret.
+ *
+ * 19 MiB and 2 passes is the smallest cost that OWASP's password storage sheet recommends for passwords.
+ * What is hashed here has 80 random bits, which nobody searches at any cost, so more would protect nothing,
+ * and memory is what an attacker can make the broker spend: whoever calls this bounds how many run at once.
+ * The cost is fixed and never read from where the hashes are stored, so a hash that was tampered with
+ * cannot ask for more. Hashes that exist verify under these figures only.
+ */
+int crypto_password_hash(const void *secret, size_t size, const uint8_t salt[CRYPTO_PASSWORD_SALT_SIZE],
+                         uint8_t ret[CRYPTO_PASSWORD_HASH_SIZE]);
+
+/* Salt and hash as other implementations of Argon2 write them: "$argon2id$v=19$m=19456,t=2,p=1$SALT$HASH". */
+void crypto_password_text(const uint8_t salt[CRYPTO_PASSWORD_SALT_SIZE],
+                          const uint8_t hash[CRYPTO_PASSWORD_HASH_SIZE], char ret[CRYPTO_PASSWORD_TEXT_SIZE]);
+/* The reverse; -EBADMSG for anything else, another cost included. */
+int crypto_password_parse(const char *text, uint8_t ret_salt[CRYPTO_PASSWORD_SALT_SIZE],
+                          uint8_t ret_hash[CRYPTO_PASSWORD_HASH_SIZE]);
 
 /* Constant time. */
 bool crypto_equal(const void *a, const void *b, size_t size);

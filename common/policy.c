@@ -242,20 +242,16 @@ void policy_rule_done(PolicyRule *rule) {
         *rule = (PolicyRule){0};
 }
 
-static int add_group(char ***names, const char *name) {
-        return !name || strv_contains(*names, name) ? 0 : strv_append(names, name);
-}
-
 static int name_groups_of(Policy *policy, const PolicyRule *rule) {
-        int r = add_group(&policy->group_names, rule->admins_group);
+        int r = strv_append_new(&policy->group_names, rule->admins_group);
 
         for (char **group = rule->groups; r == 0 && group && *group; group++) {
-                r = add_group(&policy->group_names, *group);
+                r = strv_append_new(&policy->group_names, *group);
                 if (r == 0)
-                        r = add_group(&policy->login_groups, *group);
+                        r = strv_append_new(&policy->login_groups, *group);
         }
         for (unsigned i = 0; r == 0 && i < rule->quorum.n_parts; i++)
-                r = add_group(&policy->group_names, rule->parts[i].group);
+                r = strv_append_new(&policy->group_names, rule->parts[i].group);
         return r;
 }
 

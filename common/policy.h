@@ -160,7 +160,7 @@ typedef struct PolicyRole {
 } PolicyRole;
 PolicyRole policy_role(const PolicyRule *rule, const PolicyPerson *person);
 
-/* Whether a note or reason (NULL: none) is as the rule asks: POLICY_TEXT_GIVEN says what is wrong. */
+/* Whether a note or reason (NULL: none) is as the rule asks, and what is wrong if it is not. */
 typedef enum PolicyTextVerdict {
         POLICY_TEXT_WRONG = 0, /* does not match the pattern */
         POLICY_TEXT_MISSING,

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/policy_value.h"
 #include "common/cleanup.h"
+#include "common/policy_value.h"
+#include "common/protocol.h"
 #include "common/strv.h"
 
 #define SPACE  " \t"
@@ -50,7 +51,8 @@ static bool is_foreign_joint(const char *word) {
 static bool is_joint(const char *word) {
         size_t size = strcspn(word, ":");
 
-        return (size == 3 && strncasecmp(word, "and", 3) == 0) || (size == 2 && strncasecmp(word, "or", 2) == 0);
+        return (size == 3 && strncasecmp(word, "and", 3) == 0) ||
+               (size == 2 && strncasecmp(word, "or", 2) == 0);
 }
 
 #define JOIN_BY_WORDS "is not understood; parts are joined by the words 'and' and 'or'"

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "common/policy_pattern.h"
 #include "common/policy_value.h"
-#include "common/cleanup.h"
 #include "common/protocol.h"
 #include "common/text.h"
 
@@ -23,6 +23,25 @@ typedef struct PolicyKey {
         int (*parse)(PolicyDraft *draft, const char *value, char **ret_problem);
         bool held_only; /* says something only where logins are held, or would be */
 } PolicyKey;
+
+static const char *const action_words[] = {
+        [POLICY_DENY] = "deny",
+        [POLICY_REQUIRE] = "require",
+        [POLICY_EXEMPT] = "exempt",
+        [POLICY_MONITOR] = "monitor",
+};
+
+static const char *const nobody_words[] = {
+        [POLICY_NOBODY_DENY] = "deny",
+        [POLICY_NOBODY_WAIT] = "wait",
+        [POLICY_NOBODY_RECOVERY_ONLY] = "recovery-only",
+        [POLICY_NOBODY_ALLOW] = "allow-and-record",
+};
+
+static const char *const code_words[] = {
+        [CODE_ENTER] = PEERAUTH_CODE_ENTER,
+        [CODE_COMPARE] = PEERAUTH_CODE_COMPARE,
+};
 
 static int parse_service(PolicyDraft *draft, const char *value, char **ret_problem) {
         return policy_value_names(value, &draft->rule.services, ret_problem);
@@ -60,14 +79,8 @@ static int parse_time(PolicyDraft *draft, const char *value, char **ret_problem)
 }
 
 static int parse_action(PolicyDraft *draft, const char *value, char **ret_problem) {
-        static const char *const words[] = {
-                [POLICY_DENY] = "deny",
-                [POLICY_REQUIRE] = "require",
-                [POLICY_EXEMPT] = "exempt",
-                [POLICY_MONITOR] = "monitor",
-        };
         unsigned i;
-        int r = policy_value_word(value, words, 4, &i, ret_problem);
+        int r = policy_value_word(value, action_words, 4, &i, ret_problem);
 
         if (r == 0)
                 draft->rule.action = (PolicyAction)i;
@@ -106,12 +119,8 @@ static int parse_self_review(PolicyDraft *draft, const char *value, char **ret_p
 }
 
 static int parse_code(PolicyDraft *draft, const char *value, char **ret_problem) {
-        static const char *const words[] = {
-                [CODE_ENTER] = PEERAUTH_CODE_ENTER,
-                [CODE_COMPARE] = PEERAUTH_CODE_COMPARE,
-        };
         unsigned i;
-        int r = policy_value_word(value, words, 2, &i, ret_problem);
+        int r = policy_value_word(value, code_words, 2, &i, ret_problem);
 
         if (r == 0)
                 draft->rule.code = (CodeMode)i;
@@ -153,14 +162,8 @@ static int parse_reason(PolicyDraft *draft, const char *value, char **ret_proble
 }
 
 static int parse_when_nobody(PolicyDraft *draft, const char *value, char **ret_problem) {
-        static const char *const words[] = {
-                [POLICY_NOBODY_DENY] = "deny",
-                [POLICY_NOBODY_WAIT] = "wait",
-                [POLICY_NOBODY_RECOVERY_ONLY] = "recovery-only",
-                [POLICY_NOBODY_ALLOW] = "allow-and-record",
-        };
         unsigned i;
-        int r = policy_value_word(value, words, 4, &i, ret_problem);
+        int r = policy_value_word(value, nobody_words, 4, &i, ret_problem);
 
         if (r == 0)
                 draft->rule.when_nobody = (PolicyNobody)i;
@@ -388,8 +391,26 @@ void policy_draft_done(PolicyDraft *draft) {
         policy_expression_done(&draft->escalation);
 }
 
-void policy_key_print(FILE *out) {
-        for (const PolicyKey *row = policy_keys; row < policy_keys + KEY_COUNT; row++)
-                fprintf(out, "%s\t%s\t%s\t%s\n", row->name, row->type,
-                        row->fallback ? row->fallback : row->absent, row->help);
+bool policy_key_get(size_t i, PolicyKeyRow *ret_row) {
+        if (i >= KEY_COUNT)
+                return false;
+        *ret_row = (PolicyKeyRow){
+                .name = policy_keys[i].name,
+                .type = policy_keys[i].type,
+                .fallback = policy_keys[i].fallback ? policy_keys[i].fallback : policy_keys[i].absent,
+                .help = policy_keys[i].help,
+        };
+        return true;
+}
+
+const char *policy_key_action(PolicyAction action) {
+        return action_words[action];
+}
+
+const char *policy_key_nobody(PolicyNobody nobody) {
+        return nobody_words[nobody];
+}
+
+const char *policy_key_code(CodeMode code) {
+        return code_words[code];
 }

@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <stdio.h>
-
 #include "common/policy.h"
 #include "common/policy_expression.h"
 
@@ -29,5 +27,17 @@ int policy_key_finish(PolicyDraft *draft, char **ret_problem);
 /* Frees what a draft holds. Whoever takes the rule out of a finished draft leaves a zeroed one in it. */
 void policy_draft_done(PolicyDraft *draft);
 
-/* A row a key: name, type, default and help, separated by tabs. */
-void policy_key_print(FILE *out);
+/* A row of the table, for people. */
+typedef struct PolicyKeyRow {
+        const char *name, *type;
+        const char *fallback; /* the value that an absent key stands for, or in words what absence means */
+        const char *help;
+} PolicyKeyRow;
+
+/* The rows in the order of the manual page, i from 0 on. False: there is no such row. */
+bool policy_key_get(size_t i, PolicyKeyRow *ret_row);
+
+/* The values of Action=, WhenNobody= and Code=. */
+const char *policy_key_action(PolicyAction action);
+const char *policy_key_nobody(PolicyNobody nobody);
+const char *policy_key_code(CodeMode code);

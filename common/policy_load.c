@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/policy_key.h"
+#include "common/cleanup.h"
+#include "common/crypto.h"
 #include "common/policy_load_file.h"
 #include "common/policy_load_open.h"
 #include "common/policy_scan.h"
-#include "common/cleanup.h"
-#include "common/crypto.h"
 #include "common/strv.h"
 
 #define FILE_NAME   "peerauth.conf"
@@ -227,8 +226,4 @@ int policy_load(const PolicyDirs *dirs, Policy **ret_policy, char **ret_message)
                 return r;
         *ret_policy = STEAL_PTR(policy);
         return 0;
-}
-
-void policy_load_print_keys(FILE *out) {
-        policy_key_print(out);
 }

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <stdio.h>
-
 #include "common/policy.h"
 
 typedef struct PolicyDirs {
@@ -28,7 +26,3 @@ typedef struct PolicyDirs {
  *   -EINVAL  a key or value; -ENOMEM
  */
 int policy_load(const PolicyDirs *dirs, Policy **ret_policy, char **ret_message);
-
-/* Writes the table of keys: name, type, default and help, one a line. The manual page is checked
- * against it. */
-void policy_load_print_keys(FILE *out);

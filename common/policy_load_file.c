@@ -17,10 +17,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "common/cleanup.h"
 #include "common/policy_key.h"
 #include "common/policy_load_open.h"
 #include "common/policy_scan.h"
-#include "common/cleanup.h"
 
 enum { SECTION_MAX = POLICY_RULE_NAME_MAX + 8 };
 

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/policy_scan.h"
 #include "common/cleanup.h"
+#include "common/policy_scan.h"
 #include "common/text.h"
 
 int policy_message(char **ret_message, int r, const char *path, unsigned line, const char *format, ...) {

@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/policy_value.h"
 #include "common/cleanup.h"
+#include "common/policy_value.h"
 #include "common/protocol.h"
 #include "common/strv.h"
 

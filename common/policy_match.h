@@ -16,10 +16,9 @@
 /* ---- where from ---- */
 
 typedef enum PolicyOriginKind {
-        POLICY_ORIGIN_NAME =
-                0,             /* remote, from a host of which only a name is known: no network can be told */
-        POLICY_ORIGIN_LOCAL,   /* from this machine */
-        POLICY_ORIGIN_ADDRESS, /* remote, from this address */
+        POLICY_ORIGIN_NAME = 0, /* remote, and only the name of the host is known: no network can be told */
+        POLICY_ORIGIN_LOCAL,    /* from this machine */
+        POLICY_ORIGIN_ADDRESS,  /* remote, from this address */
 } PolicyOriginKind;
 
 typedef struct PolicyOrigin {

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/policy_value.h"
 #include "common/cleanup.h"
+#include "common/policy_value.h"
 #include "common/text.h"
 
 static void regex_free_p(regex_t **regex) {
@@ -50,8 +50,7 @@ static unsigned long repetitions(const char *p, const char **ret_end) {
         return high > low ? high : low;
 }
 
-/* Part of a pattern: how long it is when repetitions are written out, and how deep they are in one another.
- */
+/* Part of a pattern: how long it is with repetitions written out, and how deep they are in one another. */
 typedef struct Extent {
         unsigned long size;
         unsigned height;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/policy_value.h"
 #include "common/cleanup.h"
+#include "common/policy_value.h"
 #include "common/text.h"
 
 #define SPACE   " \t"

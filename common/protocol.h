@@ -29,7 +29,7 @@
 #define PEERAUTH_ERROR_RATE_LIMITED       "org.peerauth.PeerAuth1.Error.RateLimited"
 #define PEERAUTH_ERROR_LOCKED             "org.peerauth.PeerAuth1.Error.Locked"
 #define PEERAUTH_ERROR_LEDGER_UNAVAILABLE "org.peerauth.PeerAuth1.Error.LedgerUnavailable"
-/* CreateRequest: the rule asks for the requester's reason; ask, and call again. The message is the question.
+/* CreateRequest: the rule asks for the requester's reason. The message is the question: ask it, call again.
  */
 #define PEERAUTH_ERROR_REASON_NEEDED "org.peerauth.PeerAuth1.Error.ReasonNeeded"
 /* Approve: the rule asks for another note, and the message says for which. */
@@ -56,6 +56,7 @@
 #define PEERAUTH_KEY_REVIEWERS "reviewers" /* s  CreateRequest result; request: for people */
 #define PEERAUTH_KEY_REACHABLE "reachable" /* u  CreateRequest result: reviewers logged in */
 #define PEERAUTH_KEY_MESSAGE   "message"   /* s  CreateRequest result: why denied */
+#define PEERAUTH_KEY_RECOVERY  "recovery"  /* b  CreateRequest result: the account has a way of recovery */
 #define PEERAUTH_KEY_ENOUGH    "enough"    /* b  CreateRequest result: those could approve it together */
 #define PEERAUTH_KEY_REASON                                                                                  \
         "reason"                       /* s  CreateRequest, request: the requester's; "": asked, none given; \
@@ -111,6 +112,17 @@
 #define PEERAUTH_TEXT_REQUIRED "required"
 #define PEERAUTH_TEXT_PATTERN  "pattern"
 
+/*
+ * Services in whose account stage the module asks nobody; it takes no part at all in polkit's own, for a
+ * review could ask polkit again. Why each of them is here: pam_peerauth(8). Never an autologin service of a
+ * display manager: that one starts a person's session.
+ */
+#define PEERAUTH_SERVICE_POLKIT "polkit-1"
+#define PEERAUTH_SERVICES_SKIPPED                                        \
+        "su, su-l, sudo, sudo-i, doas, runuser, runuser-l, chfn, chsh, " \
+        "cron, crond, fcron, atd, systemd-user, "                        \
+        "gdm-launch-environment, greetd-greeter, lightdm-greeter, sddm-greeter"
+
 #define PEERAUTH_CODE_ENTER   "enter"
 #define PEERAUTH_CODE_COMPARE "compare"
 
@@ -129,6 +141,7 @@ enum {
         PEERAUTH_RHOST_MAX = 256,
         PEERAUTH_NOTE_MAX = 500,
         PEERAUTH_REASON_MAX = 200,
+        PEERAUTH_SECRET_MAX = 64, /* a recovery code or one-time password, as typed */
 };
 
 #define PEERAUTH_USEC_PER_SEC 1000000ULL

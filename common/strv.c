@@ -46,6 +46,10 @@ int strv_append(char ***list, const char *item) {
         return 0;
 }
 
+int strv_append_new(char ***list, const char *item) {
+        return !item || strv_contains(*list, item) ? 0 : strv_append(list, item);
+}
+
 char **strv_concat(char *const *list, char *const *extra) {
         char **result = calloc(strv_length(list) + strv_length(extra) + 1, sizeof(char *));
         size_t n = 0;

@@ -23,3 +23,6 @@ char **strv_concat(char *const *list, char *const *extra);
 
 /* Appends a copy of item, growing *list. 0 or -ENOMEM, which leaves *list as it was. */
 int strv_append(char ***list, const char *item);
+
+/* The same, unless it is there already or item is NULL. */
+int strv_append_new(char ***list, const char *item);

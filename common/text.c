@@ -185,6 +185,19 @@ static bool is_digit(char c) {
         return c >= '0' && c <= '9';
 }
 
+bool text_lists(const char *list, const char *word) {
+        size_t size = strlen(word);
+
+        for (const char *p = list; size > 0 && p && *p; p += strspn(p, ", ")) {
+                size_t n = strcspn(p, ", ");
+
+                if (n == size && strncmp(p, word, n) == 0)
+                        return true;
+                p += n;
+        }
+        return false;
+}
+
 int text_group_code(const char *code, char ret[8]) {
         for (unsigned i = 0; i < PEERAUTH_CODE_DIGITS; i++)
                 if (!is_digit(code[i]))

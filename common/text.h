@@ -33,6 +33,10 @@ bool text_is_plain(const char *text, size_t max);
  * and for size 0. NUL is a character like any other. */
 int text_decode_utf8(const char *text, size_t size, uint32_t *ret_character);
 
+/* Whether word is one of the words of list, which have commas, spaces or both between them. NULL is an empty
+ * list; "" is in none. */
+bool text_lists(const char *list, const char *word);
+
 /* "482913" -> "482 913"; anything that is not six digits gives -EINVAL. ret has room for 8 bytes. */
 int text_group_code(const char *code, char ret[8]);
 

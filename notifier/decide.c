@@ -6,7 +6,6 @@
 #include "notifier/decide.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +18,6 @@ enum { REASON_MAX = 200 };
 
 /* Longer than any request lives, so that the broker's own answer comes first. */
 #define ANSWER_TIMEOUT_USEC (PEERAUTH_EXPIRES_MAX_USEC + 30 * PEERAUTH_USEC_PER_SEC)
-
-PEERAUTH_DEFINE_CLEANUP(sd_bus_message *, sd_bus_message_unref);
 
 struct Decision {
         sd_bus_slot *slot;
@@ -98,21 +95,9 @@ static int send_approval(sd_bus *bus, const char *id, Decision *decision, sd_bus
                                     on_answer, decision);
 }
 
-/* Its answer has the form of an approval's. */
 static int send_denial(sd_bus *bus, const char *id, Decision *decision, sd_bus_error *error) {
-        PEERAUTH_CLEANUP(sd_bus_message_unref_p) sd_bus_message *call = NULL;
-        int r;
-
         (void)error;
-        r = sd_bus_message_new_method_call(bus, &call, PEERAUTH_BUS_NAME, PEERAUTH_OBJECT_PATH,
-                                           PEERAUTH_IFACE_REVIEWER, "Deny");
-        if (r >= 0)
-                r = sd_bus_message_set_auto_start(call, false);
-        if (r >= 0)
-                r = sd_bus_message_append(call, "ssa{sv}", id, "", 0);
-        return r < 0 ? r
-                     : sd_bus_call_async(bus, &decision->slot, call, on_answer, decision,
-                                         ANSWER_TIMEOUT_USEC);
+        return client_deny_async(bus, id, NULL, ANSWER_TIMEOUT_USEC, &decision->slot, on_answer, decision);
 }
 
 static int start(sd_bus *bus, const char *id, Send send, const Decision *as, Decision **ret_decision,

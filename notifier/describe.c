@@ -118,13 +118,8 @@ static bool is_compared(const ClientRequest *request) {
         return strcmp(request->code_mode, PEERAUTH_CODE_COMPARE) == 0;
 }
 
-static bool asks_note(const ClientRequest *request) {
-        return strcmp(request->note_mode, PEERAUTH_TEXT_REQUIRED) == 0 ||
-               strcmp(request->note_mode, PEERAUTH_TEXT_PATTERN) == 0;
-}
-
 bool describe_one_click(const ClientRequest *request) {
-        return is_compared(request) && !asks_note(request);
+        return is_compared(request) && !client_request_needs_note(request);
 }
 
 /* "" if the rule asks for none. */
@@ -134,7 +129,7 @@ static int describe_note(const ClientRequest *request, char **ret_text) {
 
         if (!pattern)
                 return -ENOMEM;
-        if (!asks_note(request))
+        if (!client_request_needs_note(request))
                 r = asprintf(ret_text, "%s", "");
         else if (*pattern)
                 r = asprintf(ret_text, "\nThe rule asks for a note that matches: %s", pattern);

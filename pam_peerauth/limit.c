@@ -24,14 +24,12 @@ static uint64_t alarm_left_usec(void) {
         return (uint64_t)timer.it_value.tv_sec * PEERAUTH_USEC_PER_SEC + (uint64_t)timer.it_value.tv_usec;
 }
 
-/*
- * How long the login has lasted. A parent that is older than a login may be is the listener (the
- * "password" method asks PAM in the connection's own process): then our own age counts.
- */
+/* How long the login has lasted. A connection that outlived its grace has more than sshd's usual one: then
+ * our own age counts. */
 static uint64_t login_age_usec(uint64_t grace_usec) {
         uint64_t age;
 
-        if (process_parent_is_sshd() && process_age_usec(getppid(), &age) >= 0 && age < grace_usec)
+        if (process_parent_is_monitor() && process_age_usec(getppid(), &age) >= 0 && age < grace_usec)
                 return age;
         return process_age_usec(getpid(), &age) >= 0 ? age : 0;
 }
@@ -46,10 +44,16 @@ static uint64_t grace_left_usec(const char *service, const Options *options) {
         return age < options->grace_usec ? options->grace_usec - age : 0;
 }
 
-uint64_t limit_left_usec(const char *service, const Options *options) {
-        uint64_t left = clock_earlier(alarm_left_usec(), grace_left_usec(service, options));
-
-        if (left == LIMIT_NONE)
+static uint64_t without_margin(uint64_t left_usec) {
+        if (left_usec == LIMIT_NONE)
                 return LIMIT_NONE;
-        return left > LIMIT_MARGIN_USEC ? left - LIMIT_MARGIN_USEC : 0;
+        return left_usec > LIMIT_MARGIN_USEC ? left_usec - LIMIT_MARGIN_USEC : 0;
+}
+
+uint64_t limit_left_usec(const char *service, const Options *options) {
+        return without_margin(clock_earlier(alarm_left_usec(), grace_left_usec(service, options)));
+}
+
+uint64_t limit_alarm_usec(void) {
+        return without_margin(alarm_left_usec());
 }

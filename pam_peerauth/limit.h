@@ -15,3 +15,6 @@
 /* Microseconds from now in which the module must have returned, a margin for the front end's own work
  * already taken off; 0: too late; LIMIT_NONE: as long as it likes. */
 uint64_t limit_left_usec(const char *service, const Options *options);
+
+/* The same for a call that waits for nobody: what a running alarm allows and nothing else. */
+uint64_t limit_alarm_usec(void);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/protocol.h"
+#include "common/text.h"
 
 typedef enum OptionType { OPTION_FLAG, OPTION_SECONDS, OPTION_SERVICES, OPTION_ADDRESS } OptionType;
 
@@ -18,12 +19,6 @@ typedef struct OptionRow {
         const char *fallback, *help;
 } OptionRow;
 
-/* Never an autologin service of a display manager: that one starts a person's session. */
-#define SKIP_BUILT_IN                                              \
-        "su, su-l, sudo, sudo-i, runuser, runuser-l, chfn, chsh, " \
-        "cron, crond, fcron, atd, systemd-user, "                  \
-        "gdm-launch-environment, greetd-greeter, lightdm-greeter, sddm-greeter"
-
 static const OptionRow option_rows[] = {
         {"timeout", OPTION_SECONDS, offsetof(Options, timeout_usec), 10, 600, "600",
          "longest wait for a decision; the rule and the front end may allow less"},
@@ -31,7 +26,7 @@ static const OptionRow option_rows[] = {
          "longest wait for the broker's first answer, its start by the bus included"},
         {"grace", OPTION_SECONDS, offsetof(Options, grace_usec), 0, 3600, "120",
          "LoginGraceTime of sshd, whose logins alone it concerns; 0: no limit"},
-        {"skip", OPTION_SERVICES, offsetof(Options, skip), 0, 0, SKIP_BUILT_IN,
+        {"skip", OPTION_SERVICES, offsetof(Options, skip), 0, 0, PEERAUTH_SERVICES_SKIPPED,
          "further services, with commas between, whose account stage passes without the broker"},
         {"debug", OPTION_FLAG, offsetof(Options, debug), 0, 0, "off", "log each step"},
         {"bus", OPTION_ADDRESS, offsetof(Options, bus), 0, 0, "the system bus",
@@ -58,20 +53,6 @@ static int parse_seconds(const char *text, const OptionRow *row, uint64_t *ret_u
                 return -EINVAL;
         *ret_usec = value * PEERAUTH_USEC_PER_SEC;
         return 0;
-}
-
-/* Words with commas, spaces or both between them. */
-static bool list_has(const char *list, const char *word) {
-        size_t size = strlen(word);
-
-        for (const char *p = list; p && *p; p += strspn(p, ", ")) {
-                size_t n = strcspn(p, ", ");
-
-                if (n == size && strncmp(p, word, n) == 0)
-                        return true;
-                p += n;
-        }
-        return false;
 }
 
 /* PAM's names of services are lower case. What could never match is a typing error. */
@@ -138,7 +119,7 @@ int options_parse(int argc, const char **argv, Options *ret_options, const char 
 }
 
 bool options_skips(const Options *options, const char *service) {
-        return list_has(SKIP_BUILT_IN, service) || list_has(options->skip, service);
+        return text_lists(PEERAUTH_SERVICES_SKIPPED, service) || text_lists(options->skip, service);
 }
 
 void options_print(FILE *out) {

@@ -91,7 +91,7 @@ bool origin_same_user(pam_handle_t *pamh, const Origin *origin) {
 bool origin_is_review(pam_handle_t *pamh) {
         const char *service = item(pamh, PAM_SERVICE);
 
-        return service && strcmp(service, "polkit-1") == 0;
+        return service && strcmp(service, PEERAUTH_SERVICE_POLKIT) == 0;
 }
 
 bool origin_is_skipped(pam_handle_t *pamh, const Options *options) {

@@ -31,8 +31,7 @@ void origin_done(Origin *origin);
 bool origin_is_user(pam_handle_t *pamh, const char *user);
 bool origin_same_user(pam_handle_t *pamh, const Origin *origin);
 
-/* Whether this is no login: polkit asks somebody who is logged in, and an approval must not wait for another.
- */
+/* Whether this is no login: polkit asks somebody who is logged in, and no approval may wait for another. */
 bool origin_is_review(pam_handle_t *pamh);
 
 /* Whether the service is one whose account stage and sessions are no login of their own: see "skip". */

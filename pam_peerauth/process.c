@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reads two small files of /proc; proc(5) has their format. */
+/* Reads small files of /proc; proc(5) has their format. */
 #include "pam_peerauth/process.h"
 
 #include <errno.h>
@@ -63,8 +63,44 @@ int process_age_usec(pid_t pid, uint64_t *ret_usec) {
         return 0;
 }
 
-bool process_parent_is_sshd(void) {
+static bool is_sshd(pid_t pid) {
         char name[PROCESS_FILE_MAX];
 
-        return read_proc(getppid(), "comm", name) >= 0 && strncmp(name, "sshd", strlen("sshd")) == 0;
+        return read_proc(pid, "comm", name) >= 0 && strncmp(name, "sshd", strlen("sshd")) == 0;
+}
+
+/* Field 4 of stat; 0 if unknown, or if the parent is outside this PID namespace. */
+static pid_t parent_of(pid_t pid) {
+        char stat[PROCESS_FILE_MAX];
+        const char *end;
+        int parent;
+
+        if (read_proc(pid, "stat", stat) < 0)
+                return 0;
+        end = strrchr(stat, ')');
+        return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* The title that sshd gives the process of a connection. One for a single connection (sshd -i) has no
+ * listener above it, and only this tells it from one. */
+static bool has_monitor_title(pid_t pid) {
+        static const char mark[] = " [priv]";
+        char title[PROCESS_FILE_MAX];
+        size_t size;
+
+        if (read_proc(pid, "cmdline", title) < 0)
+                return false;
+        size = strlen(title);
+        return strncmp(title, "sshd", strlen("sshd")) == 0 && size >= strlen(mark) &&
+               strcmp(title + size - strlen(mark), mark) == 0;
+}
+
+bool process_parent_is_sshd(void) {
+        return is_sshd(getppid());
+}
+
+bool process_parent_is_monitor(void) {
+        pid_t parent = getppid();
+
+        return is_sshd(parent) && (is_sshd(parent_of(parent)) || has_monitor_title(parent));
 }

@@ -3,38 +3,20 @@
 #include "pam_peerauth/reason.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "common/protocol.h"
 #include "pam_peerauth/origin.h"
 #include "pam_peerauth/show.h"
+#include "pam_peerauth/typed.h"
 
 enum { REASON_TRIES = 2 };
-
-PEERAUTH_DEFINE_CLEANUP(char *, reason_free);
-
-void reason_free(char *reason) {
-        if (reason)
-                explicit_bzero(reason, strlen(reason));
-        free(reason);
-}
-
-/* A password that the stack has not seen cannot be known. */
-static bool is_password(pam_handle_t *pamh, const char *typed) {
-        const void *item = NULL;
-
-        if (pam_get_item(pamh, PAM_AUTHTOK, &item) != PAM_SUCCESS)
-                return true; /* MUST 2: better no reason than perhaps the password */
-        return item && strcmp(item, typed) == 0;
-}
 
 int reason_ask(pam_handle_t *pamh, const char *service, const char *question, char **ret_reason,
                Outcome *ret_outcome) {
         for (int i = 0; i < REASON_TRIES; i++) {
-                PEERAUTH_CLEANUP(reason_free_p) char *typed = NULL;
+                PEERAUTH_CLEANUP(typed_free_p) char *typed = NULL;
                 char *reason;
 
                 if (show_question(pamh, service, question, i > 0, &typed) < 0) {
@@ -44,7 +26,7 @@ int reason_ask(pam_handle_t *pamh, const char *service, const char *question, ch
                 }
                 if (strlen(typed) > PEERAUTH_REASON_MAX)
                         continue;
-                reason = origin_fit_text(is_password(pamh, typed) ? "" : typed, PEERAUTH_REASON_MAX);
+                reason = origin_fit_text(typed_holds_password(pamh, typed) ? "" : typed, PEERAUTH_REASON_MAX);
                 if (reason)
                         *ret_reason = reason;
                 else

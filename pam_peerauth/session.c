@@ -2,7 +2,6 @@
 /* One short call on the broker; whatever fails is logged, and that is all. */
 #include "pam_peerauth/session.h"
 
-#include <errno.h>
 #include <security/pam_ext.h>
 #include <string.h>
 #include <syslog.h>

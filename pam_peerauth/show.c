@@ -10,11 +10,13 @@
 #include "common/cleanup.h"
 #include "common/protocol.h"
 #include "common/text.h"
+#include "pam_peerauth/typed.h"
 
 typedef enum ShowStyle {
-        SHOW_MESSAGE = 0, /* one message: greeters replace one by the next */
-        SHOW_LINES,       /* a terminal: messages follow each other */
-        SHOW_PROMPT,      /* sshd before 10.3 holds messages back until the next prompt */
+        SHOW_MESSAGE =
+                0,   /* one message: greeters replace one by the next, swaylock answers a prompt itself */
+        SHOW_LINES,  /* a terminal: messages follow each other */
+        SHOW_PROMPT, /* sshd before 10.3 holds messages back until the next prompt */
 } ShowStyle;
 
 static const struct {
@@ -24,6 +26,9 @@ static const struct {
         {"sshd", SHOW_PROMPT}, {"login", SHOW_LINES}, {"remote", SHOW_LINES}, {"su", SHOW_LINES},
         {"su-l", SHOW_LINES},  {"sudo", SHOW_LINES},  {"sudo-i", SHOW_LINES},
 };
+
+#define PROMPT_WAIT     "Press Enter, then wait. "
+#define PROMPT_RECOVERY "Press Enter, then wait (or type a recovery code). "
 
 static const unsigned countdown_marks[] = {60, 30, 10}; /* seconds left, descending */
 
@@ -43,10 +48,8 @@ bool show_can_ask(const char *service) {
 
 /* A password may have been typed here by reflex. */
 static void response_free(struct pam_response *response) {
-        if (response && response->resp)
-                explicit_bzero(response->resp, strlen(response->resp));
         if (response)
-                free(response->resp);
+                typed_free(response->resp);
         free(response);
 }
 
@@ -113,27 +116,58 @@ static void format_reach(const ClientCreated *created, char *ret, size_t size) {
                                created->enough ? "." : ",\nwhich is not enough.");
 }
 
+bool show_offers_recovery(const char *service, const ClientCreated *created) {
+        switch (show_style(service)) {
+        case SHOW_PROMPT:
+                return created->recovery;
+        case SHOW_LINES:
+                return created->recovery && (created->reachable == 0 || !created->enough);
+        case SHOW_MESSAGE:
+                break;
+        }
+        return false;
+}
+
 /*
- * Under sshd the question is echoed: nothing secret is asked, Enter is seen to be taken, and sshd's
- * "password" method, which would answer a hidden prompt unseen, refuses this one at once.
+ * Under sshd the question is echoed: Enter is seen to be taken, and sshd's "password" method, which would
+ * answer a hidden prompt unseen, refuses this one at once. A recovery code may be seen: it serves once.
  */
-int show_code(pam_handle_t *pamh, const char *service, const ClientCreated *created, uint64_t left_usec) {
+int show_code(pam_handle_t *pamh, const char *service, const ClientCreated *created, uint64_t left_usec,
+              char **ret_typed) {
         _cleanup_free_ char *reviewers = text_safe(created->reviewers, SHOW_REVIEWERS_MAX);
         bool prompt = show_style(service) == SHOW_PROMPT;
+        bool recovery = prompt && show_offers_recovery(service, created);
+        const char *ask = !prompt ? "" : recovery ? "\n" PROMPT_RECOVERY : " " PROMPT_WAIT;
         char code[8], left[32], reach[96], text[SHOW_MAX];
         int r;
 
+        *ret_typed = NULL;
         if (!reviewers || text_group_code(created->code, code) < 0)
                 return -ECANCELED;
         format_left(left_usec, left, sizeof(left));
         format_reach(created, reach, sizeof(reach));
         (void)snprintf(text, sizeof(text), "%sCode %s: tell it to a colleague.\nNeeded: %s.\n%s\nValid %s.%s",
-                       prompt ? "\n" : "", code, reviewers, reach, left,
-                       prompt ? " Press Enter, then wait. " : "");
-        r = show(pamh, prompt ? PAM_PROMPT_ECHO_ON : PAM_TEXT_INFO, text);
+                       prompt ? "\n" : "", code, reviewers, reach, left, ask);
+        r = converse(pamh, prompt ? PAM_PROMPT_ECHO_ON : PAM_TEXT_INFO, text, recovery ? ret_typed : NULL);
         explicit_bzero(code, sizeof(code));
         explicit_bzero(text, sizeof(text));
         return r;
+}
+
+int show_recovery(pam_handle_t *pamh, const char *service, const char *notice, char **ret_typed) {
+        bool prompt = show_style(service) == SHOW_PROMPT;
+        char text[SHOW_MAX];
+
+        (void)snprintf(text, sizeof(text), "%s%s%s%s", prompt ? "\n" : "", notice ? notice : "",
+                       notice ? "\n" : "", prompt ? PROMPT_RECOVERY : "Recovery code, or Enter to wait: ");
+        return converse(pamh, PAM_PROMPT_ECHO_ON, text, ret_typed);
+}
+
+int show_waiting(pam_handle_t *pamh, const char *notice) {
+        char text[SHOW_MAX];
+
+        (void)snprintf(text, sizeof(text), "%s\nWaiting for approval.", notice);
+        return show(pamh, PAM_TEXT_INFO, text);
 }
 
 uint64_t show_next_mark(const char *service, uint64_t left_usec) {

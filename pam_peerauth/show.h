@@ -6,8 +6,8 @@
  * not obeyed: sudo always sets it, and a login whose code is not shown cannot be approved.
  *
  * MUST 1: the code is shown exactly once and wiped from every buffer of this file.
- * MUST 2: what a person types at the code is never looked at; that and every other answer is wiped, but for
- *         the one that show_question() hands over.
+ * MUST 2: what a person types at the code is never looked at, unless the account has a way of recovery: then
+ *         it is handed over to recover.c, unread. Every answer is wiped, here or by whom it is handed to.
  */
 #pragma once
 
@@ -29,8 +29,25 @@ bool show_can_ask(const char *service);
 int show_question(pam_handle_t *pamh, const char *service, const char *question, bool again,
                   char **ret_typed);
 
-/* 0, or -ECANCELED if the conversation failed: the person gave up, or cannot be shown anything. */
-int show_code(pam_handle_t *pamh, const char *service, const ClientCreated *created, uint64_t left_usec);
+/*
+ * 0, or -ECANCELED if the conversation failed: the person gave up, or cannot be shown anything. *ret_typed is
+ * what was typed, for the caller to wipe and free, if the code stood in a question and
+ * show_offers_recovery(); else NULL.
+ */
+int show_code(pam_handle_t *pamh, const char *service, const ClientCreated *created, uint64_t left_usec,
+              char **ret_typed);
+
+/*
+ * Whether a person may type a recovery code: if the account has a way of recovery and the front end asks the
+ * person. Where the code stands in no question, only if those who are there cannot approve it, as a question
+ * holds up everything that could be shown meanwhile.
+ */
+bool show_offers_recovery(const char *service, const ClientCreated *created);
+/* Asks for one, echoed; notice says what was wrong with the last, NULL: nothing. 0 and *ret_typed, which the
+ * caller wipes and frees, or -ECANCELED. */
+int show_recovery(pam_handle_t *pamh, const char *service, const char *notice, char **ret_typed);
+/* Nothing more is asked. 0 or -ECANCELED. */
+int show_waiting(pam_handle_t *pamh, const char *notice);
 
 /* The time left at which the next line of the countdown is due, below left_usec; 0: none. */
 uint64_t show_next_mark(const char *service, uint64_t left_usec);

@@ -11,14 +11,19 @@
 
 /* poll() does not count the time that the machine was suspended, so it is not asked for long sleeps. */
 #define WAIT_SLEEP_MAX_USEC (5 * PEERAUTH_USEC_PER_SEC)
+/* To read what came while a prompt was open, also if that was too long. */
+#define WAIT_LEAST_USEC (PEERAUTH_USEC_PER_SEC / 10)
 
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         Wait *wait = userdata;
+        Outcome outcome = outcome_from_reply(reply);
 
         (void)ret_error;
-        if (clock_boottime_usec() >= wait->end_usec)
+        /* Who sat at a prompt for too long is still told why: a refusal may be late. */
+        if (clock_boottime_usec() >= wait->end_usec && outcome.kind != OUTCOME_DENIED &&
+            outcome.kind != OUTCOME_EXPIRED)
                 return 0;
-        wait->outcome = outcome_from_reply(reply);
+        wait->outcome = outcome;
         wait->answered = true;
         return 0;
 }
@@ -28,9 +33,11 @@ int wait_begin(Wait *wait, sd_bus *bus, const char *id, uint64_t end_usec) {
 
         wait->bus = bus;
         wait->end_usec = end_usec;
-        /* libsystemd counts on a clock that stands still in suspend: its time-out is a second line only. */
-        return client_wait_decision(bus, id, end_usec > now ? end_usec - now : 1, &wait->slot, on_reply,
-                                    wait);
+        /* libsystemd counts on a clock that stands still in suspend: its time-out is a second line only, and
+         * so late that it takes no answer away that came while a prompt was open. */
+        return client_wait_decision(bus, id,
+                                    (end_usec > now ? end_usec - now : 0) + PEERAUTH_EXPIRES_MAX_USEC,
+                                    &wait->slot, on_reply, wait);
 }
 
 void wait_watch(Wait *wait, const char *rhost) {
@@ -38,11 +45,15 @@ void wait_watch(Wait *wait, const char *rhost) {
         wait->interrupt = interrupt_begin();
 }
 
+void wait_unwatch(Wait *wait) {
+        hangup_close(&wait->hangup);
+        interrupt_end(&wait->interrupt);
+}
+
 void wait_done(Wait *wait) {
         sd_bus_slot_unref(wait->slot);
         wait->slot = NULL;
-        hangup_close(&wait->hangup);
-        interrupt_end(&wait->interrupt);
+        wait_unwatch(wait);
 }
 
 static uint64_t sleep_usec(sd_bus *bus, uint64_t left_usec) {
@@ -83,7 +94,10 @@ static int wait_poll(Wait *wait, uint64_t left_usec) {
 }
 
 int wait_until(Wait *wait, uint64_t until_usec) {
-        for (;;) {
+        uint64_t least = clock_boottime_usec() + WAIT_LEAST_USEC;
+
+        until_usec = until_usec > least ? until_usec : least;
+        for (wait->woken = false;;) {
                 int r = sd_bus_process(wait->bus, NULL);
                 uint64_t now = clock_boottime_usec();
 
@@ -92,7 +106,7 @@ int wait_until(Wait *wait, uint64_t until_usec) {
                 if (r < 0)
                         return r;
                 /* Asked each time: a flood of messages from a stranger must not stretch the wait. */
-                if (now >= until_usec)
+                if (now >= until_usec || wait->woken)
                         return 0;
                 if (r == 0)
                         r = wait_poll(wait, until_usec - now);

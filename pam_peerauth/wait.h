@@ -4,7 +4,7 @@
  *
  * MUST 1: only the reply to our own call is a decision; signals are not listened to (attack B5).
  * MUST 2: the wait ends at its deadline of CLOCK_BOOTTIME even if the broker and the bus are stopped
- *         (attack A2); an answer that comes later does not count.
+ *         (attack A2); an approval that comes later does not count.
  * MUST 3: the request is taken back when the person is gone (attacks A5, A14).
  */
 #pragma once
@@ -21,8 +21,9 @@ typedef struct Wait {
         sd_bus_slot *slot; /* the held call */
         Hangup hangup;
         Interrupt interrupt;
-        uint64_t end_usec; /* CLOCK_BOOTTIME: an answer that comes later does not count */
+        uint64_t end_usec; /* CLOCK_BOOTTIME: an approval that comes later does not count */
         bool answered;
+        bool woken;      /* set by the callback of another call that somebody waits for */
         Outcome outcome; /* once answered */
 } Wait;
 
@@ -34,12 +35,15 @@ typedef struct Wait {
  */
 int wait_begin(Wait *wait, sd_bus *bus, const char *id, uint64_t end_usec);
 
-/* From now on hang-ups of rhost's connection and caught signals end the wait. */
+/* From now on hang-ups of rhost's connection and caught signals end the wait; until wait_unwatch(), which a
+ * prompt needs, as the front end must get the signals again. */
 void wait_watch(Wait *wait, const char *rhost);
+void wait_unwatch(Wait *wait);
 
 /*
- * Waits until until_usec of CLOCK_BOOTTIME. 1: answered, see wait->outcome; 0: that time came; -ECANCELED:
- * a signal; -EPIPE: the other end is gone; another negative errno: the connection to the bus is.
+ * Waits until until_usec of CLOCK_BOOTTIME, and long enough to read what has come already. 1: answered, see
+ * wait->outcome; 0: that time came, or woken was set meanwhile; -ECANCELED: a signal; -EPIPE: the other end
+ * is gone; another negative errno: the connection to the bus is.
  */
 int wait_until(Wait *wait, uint64_t until_usec);
 

@@ -76,8 +76,8 @@ def test_what_the_rule_does_at_each_stage(ctl, files, action, stage, outcome):
 
 def test_where_the_module_takes_no_part(ctl, files):
     """At PAM's account stage: the services that the module is built to skip, by its own table."""
-    table = (bus.TOP / "pam_peerauth/options.c").read_text()
-    built_in = re.search(r"#define SKIP_BUILT_IN((?:.*\\\n)*.*)", table)[1]
+    protocol = (bus.TOP / "common/protocol.h").read_text()
+    built_in = re.search(r"#define PEERAUTH_SERVICES_SKIPPED((?:.*\\\n)*.*)", protocol)[1]
     skipped = re.findall(r"[\w-]+", " ".join(re.findall('"([^"]*)"', built_in)))
     assert "sudo" in skipped and len(skipped) > 5
     files.write("[Rule x]\nAction=require\nReviewers=others\n")

@@ -163,25 +163,46 @@ def test_way_back_rescue_shell(masked):
     root.hang_up()
 
 
-def test_way_back_root_key_over_ssh(masked, tmp_path):
-    """A key skips the auth stack, and with it the module, unless AuthenticationMethods says otherwise."""
-    key = tmp_path / "key"
+def test_a_key_is_no_way_past_a_broker_that_is_gone(masked, tmp_path):
+    """The account line fails closed, for root as well: that is why there is a sample of another sshd."""
+    assert root_by_key(tmp_path, w.SSH_PORT, "/root/.ssh/authorized_keys").returncode == e.SSH_FAILED
+
+
+def root_by_key(folder, port, keys):
+    key = folder / "key"
     w.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
-    w.run("install", "-D", "-m", "0600", f"{key}.pub", "/root/.ssh/authorized_keys")
+    w.run("install", "-D", "-m", "0600", f"{key}.pub", keys)
     try:
-        result = w.run("ssh", "-p", str(w.SSH_PORT), "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes",
-                       "-o", "UserKnownHostsFile=/dev/null", "-i", str(key), "root@127.0.0.1", "id -u", check=False)
-        assert (result.returncode, result.stdout) == (0, "0\n")
+        return w.run("ssh", "-p", str(port), "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes", "-o",
+                     "UserKnownHostsFile=/dev/null", "-i", str(key), "root@127.0.0.1", "id -u", check=False)
     finally:
-        os.unlink("/root/.ssh/authorized_keys")
+        os.unlink(keys)
+
+
+def test_way_back_rescue_sshd(masked, tmp_path):
+    """The shipped sample, with another port, for the first sshd has its own here."""
+    w.run("usermod", "--password", "*", "root")
+    sample = pathlib.Path("/usr/share/doc/peerauth/peerauth-rescue-sshd.conf").read_text()
+    config = pathlib.Path("/run/sshd_rescue_config")
+    config.write_text(sample.replace("Port 2222", "Port 2299"))
+    w.run("systemd-run", "--unit=sshd-rescue", "/usr/sbin/sshd", "-D", "-e", "-f", str(config))
+    try:
+        w.wait_for("the rescue sshd", lambda: w.run("ssh-keyscan", "-p", "2299", "127.0.0.1", check=False).stdout)
+        result = root_by_key(tmp_path, 2299, "/etc/ssh/rescue_keys")
+        assert (result.returncode, result.stdout) == (0, "0\n"), result.stderr
+        alice = w.run("ssh", "-p", "2299", "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes", "-o",
+                      "UserKnownHostsFile=/dev/null", "alice@127.0.0.1", "true", check=False)
+        assert alice.returncode == e.SSH_FAILED, "nobody but root"
+    finally:
+        w.run("systemctl", "stop", "sshd-rescue")
 
 
 def test_way_back_remove_the_profile(masked):
     """What to type once there is a root shell: logins work at once, without the broker."""
     before = pathlib.Path("/etc/pam.d/common-auth").read_text()
-    w.run("pam-auth-update", "--package", "--remove", "peerauth")
+    w.run("pam-auth-update", "--package", "--remove", "peerauth", "peerauth-session")
     try:
-        assert "pam_peerauth" not in pathlib.Path("/etc/pam.d/common-auth").read_text()
+        assert not [p for p in pathlib.Path("/etc/pam.d").iterdir() if "pam_peerauth" in p.read_text()]
         alice = w.ssh("alice", options=["-o", "RemoteCommand=exit 7"])
         assert e.ended(alice) == 7
     finally:

@@ -41,11 +41,11 @@ def test_installing_changes_no_login(installed):
 
 def test_enabling_and_removing(installed):
     before = stacks()
-    w.run("pam-auth-update", "--package", "--enable", "peerauth")
+    w.run("pam-auth-update", "--package", "--enable", "peerauth", "peerauth-session")
     changed = {name for name, digest in stacks().items() if before.get(name) != digest}
-    assert changed == {"common-auth"}
+    assert changed == {"common-auth", "common-account", "common-session"}
     alice = e.half_authenticated()
-    w.run("pam-auth-update", "--package", "--remove", "peerauth")
+    w.run("pam-auth-update", "--package", "--remove", "peerauth", "peerauth-session")
     assert stacks() == before
     assert gets_in_unheld()
     alice.hang_up()

@@ -18,6 +18,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <security/pam_appl.h>
@@ -32,19 +33,14 @@
 #include <syslog.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 16, FD_MAX = 1024, FAULT_NOT_MET = 42 };
+enum { ARGS_MAX = 16, ANSWERS_MAX = 16, FD_MAX = 1024, FAULT_NOT_MET = 42 };
 
 static struct {
-        const char *user, *service, *confdir, *direct, *tty, *rhost, *ruser, *answer, *rename, *calls;
-        const char *args[ARGS_MAX];
-        int n_args, repeat, first_fault, last_fault, alarm, fail_message, rename_from;
+        const char *user, *service, *confdir, *direct, *tty, *rhost, *ruser, *rename, *calls, *seek, *program;
+        const char *args[ARGS_MAX], *answers[ANSWERS_MAX];
+        int n_args, n_answers, repeat, first_fault, last_fault, alarm, fail_message, rename_from;
         bool eof, wait_enter, threads, close_all, catch_signals;
-} options = {.user = "root",
-             .service = "peerauth-test",
-             .answer = "",
-             .calls = "auth",
-             .repeat = 1,
-             .fail_message = -1};
+} options = {.user = "root", .service = "peerauth-test", .calls = "auth", .repeat = 1, .fail_message = -1};
 
 /* libpam's log lines come here instead of to the machine's log. */
 void syslog(int priority, const char *format, ...) {
@@ -71,7 +67,7 @@ void __syslog_chk(int priority, int flag, const char *format, ...) {
 static pam_handle_t *current;
 static int fault; /* which call fails in the next attempt; 0: none */
 static bool fault_hit;
-static int messages_seen;
+static int messages_seen, prompts_seen;
 
 static void print_json(const char *text) {
         putchar('"');
@@ -88,6 +84,15 @@ static void wait_for_enter(void) {
 
         while (read(STDIN_FILENO, &c, 1) == 1 && c != '\n')
                 ;
+}
+
+/* The n-th prompt gets the n-th --answer, or the last one. */
+static const char *next_answer(void) {
+        int i = prompts_seen++;
+
+        if (options.n_answers == 0)
+                return "";
+        return options.answers[i < options.n_answers ? i : options.n_answers - 1];
 }
 
 static int converse(int n, const struct pam_message **messages, struct pam_response **ret, void *data) {
@@ -113,7 +118,7 @@ static int converse(int n, const struct pam_message **messages, struct pam_respo
                 if (prompt && options.wait_enter)
                         wait_for_enter();
                 if (prompt && !options.eof)
-                        responses[i].resp = strdup(options.answer);
+                        responses[i].resp = strdup(next_answer());
         }
         *ret = responses;
         return PAM_SUCCESS;
@@ -217,13 +222,15 @@ static int call_one(pam_handle_t *pamh, const char *word) {
 
 static int call(pam_handle_t *pamh) {
         char *words = strdup(options.calls), *rest = words;
-        bool several = strchr(words, ',') != NULL;
+        bool several = strchr(words, ',') != NULL, armed = false;
         int r = -1;
 
-        arm_fault();
         for (char *word; (word = strsep(&rest, ","));) {
                 if (change(pamh, word))
                         continue;
+                if (!armed)
+                        arm_fault(); /* once: what was changed before is not at fault */
+                armed = true;
                 r = call_one(pamh, word);
                 if (several)
                         printf("{\"call\": \"%s\", \"code\": %d}\n", word, r);
@@ -238,7 +245,7 @@ static int attempt(void) {
         const struct pam_conv conversation = {.conv = converse};
         int r;
 
-        messages_seen = 0;
+        messages_seen = prompts_seen = 0;
         r = options.confdir ? pam_start_confdir(options.service, options.user, &conversation, options.confdir,
                                                 &current)
                             : pam_start(options.service, options.user, &conversation, &current);
@@ -281,14 +288,45 @@ static void on_signal(int signo) {
         caught = signo;
 }
 
+static int count_in(const char *p, const char *end, const char *needle) {
+        size_t size = strlen(needle);
+        int n = 0;
+
+        while ((p = memmem(p, (size_t)(end - p), needle, size)) && ++n)
+                p += size;
+        return n;
+}
+
+/* How often --seek stands in the memory of this program, but for its arguments; -1: it was not looked for. */
+static int count_leftovers(void) {
+        FILE *maps = options.seek ? fopen("/proc/self/maps", "re") : NULL;
+        char line[512];
+        int n = 0;
+
+        if (!maps)
+                return -1;
+        while (fgets(line, sizeof(line), maps)) {
+                uintptr_t start, end;
+
+                if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw", &start, &end) != 2 || !strstr(line, " rw"))
+                        continue;
+                if (strstr(line, "[stack]")) /* the arguments stand above */
+                        end = (uintptr_t)options.program;
+                n += count_in((const char *)start, (const char *)end, options.seek);
+        }
+        (void)fclose(maps);
+        return n;
+}
+
 static void report(int result, int fds, const struct mallinfo2 *heap, const sigset_t *mask) {
         struct mallinfo2 now = mallinfo2();
         sigset_t mask_now;
 
         (void)pthread_sigmask(SIG_BLOCK, NULL, &mask_now);
-        printf("{\"result\": %d, \"fds\": %d, \"heap\": %ld, \"mask_kept\": %s, \"caught\": %d}\n", result,
-               count_fds() - fds, (long)now.uordblks - (long)heap->uordblks,
-               same_mask(mask, &mask_now) ? "true" : "false", (int)caught);
+        printf("{\"result\": %d, \"fds\": %d, \"heap\": %ld, \"mask_kept\": %s, \"caught\": %d, "
+               "\"leftovers\": %d}\n",
+               result, count_fds() - fds, (long)now.uordblks - (long)heap->uordblks,
+               same_mask(mask, &mask_now) ? "true" : "false", (int)caught, count_leftovers());
         fflush(stdout);
 }
 
@@ -344,9 +382,9 @@ static const struct {
         {"tty", .text = &options.tty},
         {"rhost", .text = &options.rhost},
         {"ruser", .text = &options.ruser},
-        {"answer", .text = &options.answer},
         {"rename", .text = &options.rename},
         {"call", .text = &options.calls},
+        {"seek", .text = &options.seek},
         {"repeat", .number = &options.repeat},
         {"first-fault", .number = &options.first_fault},
         {"last-fault", .number = &options.last_fault},
@@ -366,6 +404,10 @@ static bool parse_argument(const char *argument) {
 
         if (strncmp(argument, "arg=", 4) == 0 && options.n_args < ARGS_MAX) {
                 options.args[options.n_args++] = value; /* of the module, with --direct */
+                return true;
+        }
+        if (strncmp(argument, "answer=", 7) == 0 && options.n_answers < ANSWERS_MAX) {
+                options.answers[options.n_answers++] = value;
                 return true;
         }
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -417,6 +459,7 @@ int main(int argc, char **argv) {
         sigset_t mask;
         int fds = 0, r = -1;
 
+        options.program = argv[0];
         parse(argc, argv);
         prepare();
         (void)pthread_sigmask(SIG_BLOCK, NULL, &mask);

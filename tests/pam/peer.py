@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An attacker who has got hold of the broker's name, or of a place on the bus beside it.
 
-usage: peer.py SOCKET CREATE WAIT [SESSION]
+usage: peer.py SOCKET CREATE WAIT [SESSION [REDEEM]]
 
-CREATE, WAIT and SESSION say how the calls are answered; CREATE may be AUTH/ACCOUNT, for the two stages of a
-login. It prints "ready", then a line for each call: its name and, as JSON, its arguments.
+CREATE, WAIT, SESSION and REDEEM say how the calls are answered; CREATE may be AUTH/ACCOUNT, for the two stages
+of a login, and REDEEM has a word for each of its calls, with commas between. With WAIT=hold the decision comes
+when a word of REDEEM says so. It prints "ready", then a line for each call: its name and, as JSON, its arguments.
 """
 
 import json
@@ -35,6 +36,7 @@ DETAILS = {
     "message": ("s", ""),
     "rule": ("s", "test"),
 }
+ALONE = {**DETAILS, "reachable": ("u", 0)}
 
 
 def created(outcome="pending", ident=ID, code=CODE, seconds=60, details=DETAILS):
@@ -56,6 +58,23 @@ CREATE = {
     "denied": lambda: created("denied", "", "", details={"message": ("s", "No."), "rule": ("s", "r")}),
     "enough": lambda: created(details={**DETAILS, "enough": ("b", True)}),
     "too-few": lambda: created(details={**DETAILS, "enough": ("b", False)}),
+    "recovery": lambda: created(details={**DETAILS, "recovery": ("b", True)}),
+    "recovery-soon": lambda: created(seconds=2, details={**ALONE, "recovery": ("b", True)}),
+    "recovery-too-few": lambda: created(
+        details={**DETAILS, "enough": ("b", False), "recovery": ("b", True)},
+    ),
+    "recovery-alone": lambda: created(details={**ALONE, "recovery": ("b", True)}),
+    "recovery-longest": lambda: created(
+        details={
+            "reachable": ("u", 0),
+            "enough": ("b", False),
+            "reviewers": ("s", "r" * 5000),
+            "recovery": ("b", True),
+        }
+    ),
+    "alone": lambda: created(details=ALONE),
+    "no-recovery": lambda: created(details={**ALONE, "recovery": ("b", False)}),
+    "odd-recovery": lambda: created(details={**ALONE, "recovery": ("s", "yes")}),
     "odd-enough": lambda: created(details={**DETAILS, "enough": ("u", 0)}),
     "longest": lambda: created(
         details={
@@ -86,11 +105,26 @@ CREATE = {
     ),
 }
 
+ERROR = NAME + ".Error."
+REDEEM_ERROR = {
+    "wrong": ERROR + "CodeMismatch",
+    "locked": ERROR + "Locked",
+    "limited": ERROR + "RateLimited",
+    "decided": ERROR + "AlreadyDecided",
+    "expired": ERROR + "Expired",
+    "gone": ERROR + "NoSuchRequest",
+    "no-code": "org.freedesktop.DBus.Error.InvalidArgs",
+    "old-broker": "org.freedesktop.DBus.Error.UnknownMethod",
+}
+
 SESSION = {"ok": lambda: ("", ()), "number": lambda: ("u", (1,))}
 
 WAIT = {
     "approved": lambda: decided("approved", by=("as", ["bob"]), note=("s", "seen at the desk")),
     "denied": lambda: decided("denied", by=("as", ["bob"]), note=("s", "not her")),
+    "recovered": lambda: decided("approved", by=("as", ["a recovery code"])),
+    "one-time": lambda: decided("approved", by=("as", ["a one-time password"])),
+    "too-many": lambda: decided("denied", reason=("s", "Too many wrong codes.")),
     "expired": lambda: decided("expired"),
     "cancelled": lambda: decided("cancelled"),
     "pending": lambda: decided("pending"),
@@ -181,6 +215,37 @@ def act(connection, message, how, table):
         raise SystemExit(f"unknown behaviour {how}")
 
 
+held = []  # the call that waits for the decision
+
+
+def decide(connection, word):
+    if held:  # the module that has a fault to meet may not have asked
+        answer(connection, held.pop(), *WAIT[word]())
+
+
+def redeem(connection, message, word):
+    """One word of REDEEM: an answer, and perhaps a decision before or after it."""
+    before, _, rest = word.rpartition("<")  # DECISION<ANSWER
+    reply, _, after = rest.partition(">")  # ANSWER>DECISION
+    if before:
+        decide(connection, before)
+    if reply.startswith("late="):
+        time.sleep(float(reply.removeprefix("late=")))
+        reply = "ok"
+    if reply == "ok":
+        answer(connection, message, "", ())
+    elif reply == "odd":
+        answer(connection, message, "sa{sv}", ("approved", {}))
+    elif reply in REDEEM_ERROR:
+        connection.send(new_error(message, REDEEM_ERROR[reply], "s", ("\x1b[2J because",)))
+    elif reply == "die":
+        sys.exit(0)
+    elif reply != "silence":
+        raise SystemExit(f"unknown behaviour {word}")
+    if after:
+        decide(connection, after)
+
+
 def plain(value):
     """A dictionary of variants without their types."""
     return {key: item[1] for key, item in value.items()} if isinstance(value, dict) else value
@@ -193,7 +258,9 @@ def of_stage(create, arguments):
 
 
 def main():
-    path, create, wait, session = [*sys.argv[1:], "ok"][:4]
+    path, create, wait, *rest = sys.argv[1:]
+    session, script = rest + ["ok", "silence"][len(rest) :]
+    words = []
     connection = open_dbus_connection(f"unix:path={path}")
     if create == "bystander":
         print("ready", flush=True)
@@ -214,9 +281,14 @@ def main():
         arguments = [plain(value) for value in message.body]
         print(member, json.dumps(arguments), flush=True)
         if member == "CreateRequest":
+            words = script.split(",")
             act(connection, message, of_stage(create, arguments[0]), CREATE)
         elif member in ("SessionOpened", "SessionClosed"):
             act(connection, message, session, SESSION)
+        elif member == "Redeem":
+            redeem(connection, message, words.pop(0) if len(words) > 1 else words[0])
+        elif member == "WaitDecision" and wait == "hold":
+            held.append(message)
         elif member == "WaitDecision":
             act(connection, message, wait, WAIT)
 

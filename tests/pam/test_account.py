@@ -17,7 +17,7 @@ OUR_ERROR = "org.peerauth.PeerAuth1.Error."
 HINT = "AuthenticationMethods publickey,keyboard-interactive"
 BOTH = ["auth required MODULE", "account required MODULE"]
 # docs/pam_peerauth.8.scd, "skip".
-SKIPPED = """su su-l sudo sudo-i runuser runuser-l chfn chsh cron crond fcron atd systemd-user
+SKIPPED = """su su-l sudo sudo-i doas runuser runuser-l chfn chsh cron crond fcron atd systemd-user
     gdm-launch-environment greetd-greeter lightdm-greeter sddm-greeter""".split()
 
 

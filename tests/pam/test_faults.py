@@ -114,6 +114,29 @@ def test_reason(host, peer):
     expect_no(results, PAM_SUCCESS, PAM_IGNORE)
 
 
+@pytest.mark.parametrize(
+    "redeem, code, others",
+    [
+        ("wrong>denied", support.PAM_PERM_DENIED, [PAM_SUCCESS, PAM_IGNORE]),
+        ("ok>denied", support.PAM_PERM_DENIED, [PAM_SUCCESS, PAM_IGNORE]),
+        ("ok>recovered", PAM_SUCCESS, [PAM_IGNORE]),
+    ],
+)
+def test_recovery(host, peer, redeem, code, others):
+    """Faults while a code is asked for, read, sent and answered."""
+    peer("recovery-soon", "hold", "ok", redeem)
+    results, last = run(host, "--answer=8K3V-0QWX-7N2P-ABCD", service="sudo")
+    assert last == code
+    expect_no(results, *others)
+
+
+def test_recovery_and_the_password(host, peer):
+    """A password that looks like a code is never sent, whatever fails."""
+    owner = peer("recovery-soon", "late=0.01,denied", "ok", "ok>recovered")
+    run(host, "--call=authtok=735129,auth", "--answer=735129", service="sudo")
+    assert "Redeem" not in support.calls(owner)
+
+
 @pytest.mark.parametrize("word", ["open", "close"])
 def test_session_hooks_stay_out_of_the_way(host, peer, word):
     peer("denied", "denied")

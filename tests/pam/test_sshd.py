@@ -318,6 +318,95 @@ def test_reason_is_asked_before_the_code(sshd, peer):
     assert reasons == [None, "to fix the printer"]
 
 
+OFFER = r"then wait \(or type a recovery code\)\. "
+
+
+def secrets(owner):
+    return [words[1] for name, words in support.calls_with_arguments(owner) if name == "Redeem"]
+
+
+def test_recovery_code_instead_of_enter(sshd, peer):
+    """A mistyped one, a wrong one, the right one; what is typed reaches no log."""
+    owner = peer("recovery/denied", "hold", "ok", "wrong,ok>recovered")
+    server = sshd(account=True)
+    client = server.login()
+    client.expect(r"Code (\d{3}) (\d{3}): ")
+    client.expect(OFFER)
+    client.sendline("swordfish")
+    client.expect("That is neither a recovery code")
+    client.expect(OFFER)
+    client.sendline("1111-2222-3333-4444")
+    client.expect("That code is wrong, or was used before.")
+    client.expect(OFFER)
+    client.sendline("8k3v oqwx 7n2p abcd")
+    client.expect("Approved by a recovery code.")
+    expect_login(client)
+    assert secrets(owner) == ["1111-2222-3333-4444", "8K3V-0QWX-7N2P-ABCD"]
+    log = server.log.read_text().lower()
+    assert not any(word in log for word in ("swordfish", "1111-2222", "8k3v"))
+
+
+def test_third_wrong_recovery_code(sshd, peer):
+    owner = peer("recovery", "hold", "ok", "wrong,wrong,wrong>too-many")
+    client = sshd().login()
+    for _ in range(3):
+        client.expect(OFFER)
+        client.sendline("735129")
+    client.expect(REFUSED)
+    client.expect(pexpect.EOF)
+    assert "logged-in" not in client.before and "or type" not in client.before
+    assert secrets(owner) == ["735129"] * 3
+
+
+def test_enter_still_waits_where_recovery_is_offered(sshd, peer):
+    owner = peer("recovery", "late=1,approved", "ok", "ok>recovered")
+    client = sshd().login()
+    client.expect(OFFER)
+    client.sendline()
+    client.expect("Approved by bob")
+    expect_login(client)
+    assert secrets(owner) == []
+
+
+@pytest.mark.parametrize("typed", [[], ["swordfish"]])
+def test_client_vanishes_where_recovery_is_offered(sshd, peer, typed):
+    owner = peer("recovery", "hold")
+    server = sshd()
+    client = server.login()
+    client.expect(OFFER)
+    for word in typed:
+        client.sendline(word)
+        client.expect(OFFER)
+    client.kill(signal.SIGKILL)
+    until(lambda: "[priv]" not in children(server), 5, "the end of the connection")
+    assert secrets(owner) == []
+
+
+def test_client_vanishes_while_a_code_is_checked(sshd, peer):
+    """The broker does not answer: the module itself sees that the connection is gone (attack A14)."""
+    owner = peer("recovery", "hold", "ok", "silence")
+    server = sshd()
+    client = server.login()
+    client.expect(OFFER)
+    client.sendline("735129")
+    for line in owner.stdout:
+        if line.startswith("Redeem"):
+            break
+    client.kill(signal.SIGKILL)
+    until(lambda: "[priv]" not in children(server), 2, "the end of the connection")
+    assert support.calls(owner)[-1] == "CancelRequest"
+
+
+def test_password_method_recovers_nobody(sshd, peer):
+    """It answers prompts by itself, with the password."""
+    owner = peer("recovery", "hold", "ok", "ok>recovered")
+    client = sshd(password="yes").login("password")
+    client.expect("assword: ")
+    client.sendline("735129")
+    client.expect(REFUSED)
+    assert secrets(owner) == []
+
+
 def test_client_vanishes_at_the_question(sshd, peer):
     """Nothing is held for it: sshd ends its own child, and no request was made."""
     owner = peer("ask,pending", "approved")

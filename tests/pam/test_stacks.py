@@ -65,3 +65,25 @@ def test_failure_after_the_approval(host, peer):
     peer("pending", "approved")
     host.stack("auth required MODULE", "auth required pam_deny.so")
     assert host.run() == 7
+
+
+# docs/pam_peerauth.8.scd, "LINES THAT JUMP OURS"; what stands behind them is Debian's common-auth.
+INSTEAD_OF_SUFFICIENT = ["auth [success=ok ignore=ignore default=die] MODULE", "auth sufficient pam_permit.so"]
+
+
+@pytest.mark.parametrize("create, verdict, code", [
+    ("pending", "approved", PAM_SUCCESS),
+    ("pending", "denied", PAM_PERM_DENIED),
+    ("exempt", "denied", PAM_SUCCESS),
+    ("denied", "approved", PAM_PERM_DENIED),
+])
+@pytest.mark.parametrize("first", ["pam_permit.so", "pam_deny.so"])
+def test_three_lines_in_the_place_of_a_sufficient_one(host, peer, create, verdict, code, first):
+    """Whether the agent or the password lets people pass, they are put to the broker, once."""
+    owner = peer(create, verdict)
+    host.stack(f"auth [success=ok default=2] {first}", *INSTEAD_OF_SUFFICIENT, *AFTER_PASSWORD, service="sudo")
+    attempt = host.start("--call=auth,setcred", service="sudo")
+    attempt.result()
+    assert attempt.returned()[0] == ("auth", code)
+    assert code != PAM_SUCCESS or attempt.returned()[1] == ("setcred", PAM_SUCCESS)
+    assert [name for name in support.calls(owner) if name == "CreateRequest"] == ["CreateRequest"]

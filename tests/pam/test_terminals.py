@@ -19,7 +19,7 @@ REQUESTER = "alice"
 
 
 @pytest.fixture
-def terminal(host, broker, folder):
+def terminal(host, bus, folder):
     """Runs a command as REQUESTER or root on a terminal of its own."""
     started = []
     sudoers = folder / "sudoers"
@@ -145,3 +145,47 @@ def test_terminal_of_login_closes(terminal, broker):
     pending(reviewer)
     child.close(force=False)
     gone(reviewer)
+
+
+LOGIN = ("login", ["login", "-p", "root"], "root")
+ALL = pytest.mark.parametrize("service, command, user", [SUDO, SU, LOGIN], ids=["sudo", "su", "login"])
+
+
+@ALL
+def test_recovery_code(terminal, peer, service, command, user):
+    owner = peer("recovery-alone", "hold", "ok", "wrong,ok>recovered")
+    child = terminal(service, *command, user=user)
+    child.expect("Recovery code, or Enter to wait: ")
+    child.sendline("735129")
+    child.expect("That code is wrong, or was used before.")
+    child.expect("Recovery code, or Enter to wait: ")
+    child.sendline("8k3v0qwx7n2pabcd")
+    child.expect("Approved by a recovery code.")
+    calls = support.calls_with_arguments(owner)
+    assert [words[1] for name, words in calls if name == "Redeem"] == ["735129", "8K3V-0QWX-7N2P-ABCD"]
+
+
+@ALL
+@pytest.mark.parametrize("how", ["sendintr", "sendeof"])
+def test_given_up_where_recovery_is_offered(terminal, peer, service, command, user, how):
+    """Ctrl-C and Ctrl-D: refused, and the request is gone."""
+    owner = peer("recovery-alone", "hold", "ok", "ok>recovered")
+    child = terminal(service, *command, user=user)
+    child.expect("Recovery code, or Enter to wait: ")
+    getattr(child, how)()
+    assert child.expect(["logged-in", "Approved", pexpect.EOF, "login: $"], timeout=10) >= 2
+    assert "Redeem" not in support.calls(owner)
+
+
+@BOTH
+def test_ctrl_c_while_a_code_is_checked(terminal, peer, service, command, user):
+    owner = peer("recovery-alone", "hold", "ok", "silence")
+    child = terminal(service, *command, user=user)
+    child.expect("Recovery code, or Enter to wait: ")
+    child.sendline("735129")
+    for line in owner.stdout:
+        if line.startswith("Redeem"):
+            break
+    child.sendintr()
+    child.expect(pexpect.EOF, timeout=5)
+    assert "logged-in" not in child.before

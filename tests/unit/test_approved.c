@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -121,12 +122,18 @@ static int teardown(void **state) {
         return 0;
 }
 
+/* Ends with us, whatever becomes of the test. */
+static void sleep_forever(void) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+                pause();
+}
+
 static pid_t child(void) {
         pid_t pid = fork();
 
         if (pid == 0)
-                for (;;)
-                        pause();
+                sleep_forever();
         assert_true(pid > 0);
         return pid;
 }
@@ -142,8 +149,7 @@ static pid_t child_again(pid_t pid) {
         pid_t again = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
         if (again == 0)
-                for (;;)
-                        pause();
+                sleep_forever();
         return again < 0 ? 0 : again;
 }
 
@@ -166,18 +172,18 @@ static int opened(Fixture *f, const char *id) {
 }
 
 /* The session as a later look at logind shows it. */
-static PresenceSession seen(const Fixture *f) {
-        PresenceSession session = {.uid = f->logind.uid,
-                                   .leader = f->logind.leader,
-                                   .since_usec = f->logind.since_usec,
-                                   .since_mono_usec = f->logind.since_mono_usec};
+static LogindSession seen(const Fixture *f) {
+        LogindSession session = {.uid = f->logind.uid,
+                                 .leader = f->logind.leader,
+                                 .since_usec = f->logind.since_usec,
+                                 .since_mono_usec = f->logind.since_mono_usec};
 
         (void)snprintf(session.id, sizeof(session.id), "%s", f->logind.id);
         return session;
 }
 
 static bool counts(const Fixture *f) {
-        const PresenceSession session = seen(f);
+        const LogindSession session = seen(f);
 
         return approved_has(f->approved, &session, f->logind.since_usec + LATER);
 }
@@ -219,17 +225,20 @@ static void an_approval_serves_one_session(void **state) {
 }
 
 static void nobody_was_approved(void **state) {
+        pid_t pid = child(), other = child();
         Fixture *f = *state;
-        pid_t pid = child();
 
         f->logind = session_of("c1", getpid());
         assert_int_equal(opened(f, "c1"), 0);
         approved_expect(f->approved, BOB, getpid(), getppid()); /* somebody else was */
         assert_int_equal(opened(f, "c1"), 0);
-        approved_expect(f->approved, ALICE, pid, getppid()); /* another process, with a wrong parent */
+        approved_expect(f->approved, ALICE, pid, other); /* another process; and its parent is not that one */
+        assert_int_equal(opened(f, "c1"), 0);
+        f->logind = session_of("c1", other);
         assert_int_equal(opened(f, "c1"), 0);
         assert_false(counts(f));
         end(pid);
+        end(other);
 }
 
 static void it_began_after_the_approval_and_soon(void **state) {
@@ -321,7 +330,7 @@ static void it_is_over(void **state) {
 }
 
 static void only_that_very_session(void **state) {
-        PresenceSession session;
+        LogindSession session;
         Fixture *f = *state;
 
         approved_expect(f->approved, ALICE, getpid(), getppid());
@@ -343,7 +352,7 @@ static void only_that_very_session(void **state) {
         session = seen(f);
         session.leader++;
         assert_false(approved_has(f->approved, &session, session.since_usec + LATER));
-        session = (PresenceSession){0};
+        session = (LogindSession){0};
         assert_false(approved_has(f->approved, &session, LATER));
         session.since_usec = 1;
         assert_false(approved_has(f->approved, &session, LATER));

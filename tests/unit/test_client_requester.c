@@ -225,11 +225,90 @@ static void test_enough_is_read(void **state) {
         expect_enough(pending_odd, -EBADMSG, false);
 }
 
-/* ---- sessions ---- */
+PENDING(pending_recovery, 1, PEERAUTH_KEY_RECOVERY, "b", true)
+PENDING(pending_no_recovery, 1, PEERAUTH_KEY_RECOVERY, "b", false)
+PENDING(pending_odd_recovery, 1, PEERAUTH_KEY_RECOVERY, "u", 1)
+
+static void expect_recovery(Answer answer, int result, bool recovery) {
+        const ClientLogin login = {.user = "a", .service = "b"};
+        ClientCreated created = {0};
+        Peer peer;
+
+        peer_start(&peer, answer);
+        assert_int_equal(client_create_request(peer.client, &login, 5000000, &created, NULL), result);
+        peer_stop(&peer);
+        if (result == 0)
+                assert_int_equal(created.recovery, recovery);
+        client_created_done(&created);
+}
+
+static void test_recovery_is_read(void **state) {
+        (void)state;
+        expect_recovery(pending_unsaid, 0, false);
+        expect_recovery(pending_recovery, 0, true);
+        expect_recovery(pending_no_recovery, 0, false);
+        expect_recovery(pending_odd_recovery, -EBADMSG, false);
+}
+
+/* ---- Redeem ---- */
 
 static int answer_empty(sd_bus_message *call) {
         return sd_bus_reply_method_return(call, "");
 }
+
+static int answer_mismatch(sd_bus_message *call) {
+        return sd_bus_reply_method_errorf(call, PEERAUTH_ERROR_CODE_MISMATCH, "no");
+}
+
+typedef struct Redeemed {
+        bool came;
+        char error[64]; /* empty: it was taken */
+} Redeemed;
+
+static int on_redeemed(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        Redeemed *redeemed = userdata;
+
+        (void)ret_error;
+        redeemed->came = true;
+        (void)snprintf(redeemed->error, sizeof(redeemed->error), "%s", error ? error->name : "");
+        return 0;
+}
+
+static void expect_redeemed(Answer answer, uint64_t timeout_usec, const char *error) {
+        uint64_t end = clock_boottime_usec() + 5000000;
+        Redeemed redeemed = {0};
+        sd_bus_slot *slot = NULL;
+        Peer peer;
+        int r = 0;
+
+        peer_start(&peer, answer);
+        assert_int_equal(client_redeem(peer.client, ID, "8K3V-0QWX-7N2P-ABCD", timeout_usec, &slot,
+                                       on_redeemed, &redeemed),
+                         0);
+        assert_false(redeemed.came); /* a callback at once would surprise who just called */
+        while (r >= 0 && !redeemed.came && clock_boottime_usec() < end) {
+                r = sd_bus_process(peer.client, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(peer.client, 100000);
+        }
+        sd_bus_slot_unref(slot);
+        peer_stop(&peer);
+        assert_true(redeemed.came);
+        assert_string_equal(redeemed.error, error);
+        assert_string_equal(peer.seen.member, "Redeem");
+        assert_string_equal(peer.seen.arguments, ID " 8K3V-0QWX-7N2P-ABCD ");
+        assert_false(peer.seen.auto_start);
+}
+
+static void test_a_code_is_sent_and_the_answer_arrives(void **state) {
+        (void)state;
+        expect_redeemed(answer_empty, 5000000, "");
+        expect_redeemed(answer_mismatch, 5000000, PEERAUTH_ERROR_CODE_MISMATCH);
+        expect_redeemed(NULL, 200000, SD_BUS_ERROR_NO_REPLY);
+}
+
+/* ---- sessions ---- */
 
 static int answer_refused(sd_bus_message *call) {
         return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_ACCESS_DENIED, "no");
@@ -284,6 +363,8 @@ int main(void) {
                 cmocka_unit_test(test_stage_and_reason_are_sent),
                 cmocka_unit_test(test_the_question_comes_as_an_error),
                 cmocka_unit_test(test_enough_is_read),
+                cmocka_unit_test(test_recovery_is_read),
+                cmocka_unit_test(test_a_code_is_sent_and_the_answer_arrives),
                 cmocka_unit_test(test_sessions_are_told_and_no_broker_is_started),
                 cmocka_unit_test(test_refused_session),
                 cmocka_unit_test(test_a_silent_broker_is_given_up_in_time),

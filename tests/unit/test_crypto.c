@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * common/crypto.c against vectors from FIPS 180 (SHA-256), RFC 8032 (Ed25519), RFC 4648 (base64) and
- * Python's hashlib (BLAKE2b).
+ * common/crypto.c against vectors from FIPS 180 (SHA-256), RFC 8032 (Ed25519), RFC 4648 (base64), Python's
+ * hashlib (BLAKE2b) and the reference implementation of Argon2.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,10 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/crypto.h"
 
@@ -87,6 +90,92 @@ static void mac_is_keyed_blake2b(void **state) {
                 key[i] = (uint8_t)i;
         crypto_mac(key, "482913", 6, mac);
         assert_hex(mac, 32, "c8728ce073ae34a7f33da2f42d5390558dba8ded75476fa1f48111c4ae0f2adc");
+}
+
+/* printf %s SECRET | argon2 SALT -id -v 13 -t 2 -k 19456 -p 1 -l 32 -r */
+static void password_hash_is_argon2id(void **state) {
+        static const struct {
+                const char *secret, *salt, *hash;
+        } rows[] = {
+                {"8K3V0QWXZ7M2N4PT", "somesaltsomesalt",
+                 "bc5129441f986bf7a734492f409e5839db5075bcc159c502373eb1e529154ea4"},
+                {"a", "0123456789abcdef", "3cac0676b42fbb348fa814abc3cee6d3b4b43b90bb2508755e9e6bb8a44df7d7"},
+        };
+        uint8_t hash[CRYPTO_PASSWORD_HASH_SIZE];
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                assert_int_equal(crypto_password_hash(rows[i].secret, strlen(rows[i].secret),
+                                                      (const uint8_t *)rows[i].salt, hash),
+                                 0);
+                assert_hex(hash, sizeof(hash), rows[i].hash);
+        }
+}
+
+/* The same with -e instead of -r. */
+static void password_text_is_what_others_write(void **state) {
+        static const char text[] = "$argon2id$v=19$m=19456,t=2,p=1$"
+                                   "c29tZXNhbHRzb21lc2FsdA$vFEpRB+Ya/enNEkvQJ5YOdtQdbzBWcUCNz6x5SkVTqQ";
+        uint8_t salt[CRYPTO_PASSWORD_SALT_SIZE], hash[CRYPTO_PASSWORD_HASH_SIZE];
+        char again[CRYPTO_PASSWORD_TEXT_SIZE];
+
+        (void)state;
+        assert_int_equal(crypto_password_parse(text, salt, hash), 0);
+        assert_memory_equal(salt, "somesaltsomesalt", sizeof(salt));
+        assert_hex(hash, sizeof(hash), "bc5129441f986bf7a734492f409e5839db5075bcc159c502373eb1e529154ea4");
+        crypto_password_text(salt, hash, again);
+        assert_string_equal(again, text);
+}
+
+/* Another algorithm, version or cost; a separator, a character or a spare bit that is wrong; too long, too
+ * short. */
+static void password_text_of_another_kind_is_refused(void **state) {
+        static const struct {
+                unsigned at;
+                char other;
+        } changes[] = {{8, 'i'},  {13, '8'}, {17, '2'},    {25, '3'}, {29, '2'},
+                       {31, '*'}, {53, '.'}, {54, '\xab'}, {96, 'R'}};
+        static const char text[] = "$argon2id$v=19$m=19456,t=2,p=1$"
+                                   "c29tZXNhbHRzb21lc2FsdA$vFEpRB+Ya/enNEkvQJ5YOdtQdbzBWcUCNz6x5SkVTqQ";
+        uint8_t salt[CRYPTO_PASSWORD_SALT_SIZE] = {7}, hash[CRYPTO_PASSWORD_HASH_SIZE] = {7};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+                char changed[CRYPTO_PASSWORD_TEXT_SIZE];
+
+                memcpy(changed, text, sizeof(changed));
+                assert_int_not_equal(changed[changes[i].at], changes[i].other);
+                changed[changes[i].at] = changes[i].other;
+                if (crypto_password_parse(changed, salt, hash) != -EBADMSG)
+                        fail_msg("'%s' was taken", changed);
+        }
+        assert_int_equal(crypto_password_parse(text + 1, salt, hash), -EBADMSG);
+        assert_int_equal(crypto_password_parse("", salt, hash), -EBADMSG);
+        assert_int_equal(salt[0] + hash[0], 14);
+}
+
+/* 8 MiB of address space are left: no hash, and it says so. */
+static void password_hash_without_memory_fails(void **state) {
+        static const uint8_t salt[CRYPTO_PASSWORD_SALT_SIZE];
+        uint8_t hash[CRYPTO_PASSWORD_HASH_SIZE];
+        struct rlimit old, low;
+        unsigned long pages;
+        FILE *statm;
+        int r;
+
+        (void)state;
+        statm = fopen("/proc/self/statm", "re");
+        assert_non_null(statm);
+        assert_int_equal(fscanf(statm, "%lu", &pages), 1);
+        (void)fclose(statm);
+        assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+        low = old;
+        low.rlim_cur = pages * (unsigned long)sysconf(_SC_PAGESIZE) + 8 * 1024 * 1024;
+        assert_int_equal(setrlimit(RLIMIT_AS, &low), 0);
+        r = crypto_password_hash("a", 1, salt, hash);
+        assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+        assert_int_equal(r, -ENOMEM);
+        assert_int_equal(crypto_password_hash("a", 1, salt, hash), 0);
 }
 
 static void base64_of_rfc4648(void **state) {
@@ -179,6 +268,10 @@ int main(void) {
                 cmocka_unit_test(sha256_in_pieces_of_a_million_a),
                 cmocka_unit_test(ed25519_of_rfc8032),
                 cmocka_unit_test(mac_is_keyed_blake2b),
+                cmocka_unit_test(password_hash_is_argon2id),
+                cmocka_unit_test(password_text_is_what_others_write),
+                cmocka_unit_test(password_text_of_another_kind_is_refused),
+                cmocka_unit_test(password_hash_without_memory_fails),
                 cmocka_unit_test(base64_of_rfc4648),
                 cmocka_unit_test(base64_that_is_not_canonical_is_refused),
                 cmocka_unit_test(equal_and_wipe),

@@ -73,6 +73,13 @@ static bool set_login_uid(uid_t uid) {
         return f && fclose(f) == 0 && ok;
 }
 
+/* Ends with us, whatever becomes of the test. For after the uid is set, whose change forgets that. */
+static void sleep_forever(void) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+                pause();
+}
+
 /* A process that sleeps under uid with this login uid; 0 if this machine does not let us make one. */
 static pid_t process(uid_t uid, uid_t login) {
         int ready[2];
@@ -87,8 +94,7 @@ static pid_t process(uid_t uid, uid_t login) {
                 bool ok = set_login_uid(login) && setresuid(uid, uid, uid) == 0;
 
                 (void)!write(ready[1], ok ? "+" : "-", 1);
-                for (;;)
-                        pause();
+                sleep_forever();
         }
         assert_true(pid > 0);
         (void)!read(ready[0], &c, 1);
@@ -300,8 +306,7 @@ static void start_and_parent(void **state) {
 
         (void)state;
         if (pid == 0)
-                for (;;)
-                        pause();
+                sleep_forever();
         assert_int_equal(person_process_start(pid, &parent, &start), 0);
         assert_int_equal(parent, getpid());
         assert_int_equal(person_process_start(pid, NULL, &again), 0);
@@ -312,8 +317,7 @@ static void start_and_parent(void **state) {
         (void)usleep(50000); /* some ticks */
         pid = fork();
         if (pid == 0)
-                for (;;)
-                        pause();
+                sleep_forever();
         assert_int_equal(person_process_start(pid, NULL, &later), 0);
         end(pid);
         /* Field 22 of proc(5): ticks since boot, 100 a second; not later than now. */

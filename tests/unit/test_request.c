@@ -28,6 +28,8 @@ static void test_every_event_while_pending(void **unused) {
                 {REQUEST_EVENT_VOID, 1, -EKEYEXPIRED, VERDICT_DENIED, VERDICT_EXPIRED},
                 {REQUEST_EVENT_RECHECK, -ENOENT, -EKEYEXPIRED, VERDICT_PENDING, VERDICT_EXPIRED},
                 {REQUEST_EVENT_ESCALATE, 0, -EKEYEXPIRED, VERDICT_PENDING, VERDICT_EXPIRED},
+                {REQUEST_EVENT_RECOVER, 1, -EKEYEXPIRED, VERDICT_APPROVED, VERDICT_EXPIRED},
+                {REQUEST_EVENT_RECOVER_WRONG, 0, -EKEYEXPIRED, VERDICT_PENDING, VERDICT_EXPIRED},
                 {REQUEST_EVENT_KINDS, -EINVAL, -EINVAL, VERDICT_PENDING, VERDICT_PENDING},
         };
 
@@ -45,6 +47,23 @@ static void test_every_event_while_pending(void **unused) {
                 assert_int_equal(request_apply(&late, &e), table[i].late);
                 assert_int_equal(late.verdict, table[i].after_late);
                 expect(&late, table[i].after_late, 0, 0);
+        }
+}
+
+/* MUST 5: wrong codes of reviewers and of the requester are counted together. */
+static void test_the_third_wrong_code_of_anybody_denies(void **unused) {
+        (void)unused;
+        for (unsigned own = 0; own <= PEERAUTH_WRONG_CODES_MAX; own++) {
+                RequestTerms terms = escalating();
+                RequestState state = start(&terms);
+
+                for (unsigned i = 0; i < PEERAUTH_WRONG_CODES_MAX; i++) {
+                        RequestEvent e = event(
+                                i < own ? REQUEST_EVENT_RECOVER_WRONG : REQUEST_EVENT_WRONG_CODE, ANNA);
+
+                        assert_int_equal(request_apply(&state, &e), i + 1 == PEERAUTH_WRONG_CODES_MAX);
+                }
+                assert_int_equal(state.verdict, VERDICT_DENIED);
         }
 }
 
@@ -246,6 +265,7 @@ static void test_deadline(void **unused) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_event_while_pending),
+                cmocka_unit_test(test_the_third_wrong_code_of_anybody_denies),
                 cmocka_unit_test(test_no_event_changes_a_final_state),
                 cmocka_unit_test(test_a_zeroed_request_is_denied),
                 cmocka_unit_test(test_requests_that_nobody_could_decide),

@@ -251,10 +251,9 @@ static void a_lane_that_hangs_does_not_hold_up_the_others(void **state) {
                 WorkerLane lane;
                 unsigned threads;
         } lanes[] = {
-                {WORKER_LOGIN, WORKER_LOGIN_THREADS},
-                {WORKER_REVIEW, WORKER_REVIEW_THREADS},
-                {WORKER_PRESENCE, WORKER_PRESENCE_THREADS},
-                {WORKER_COPY, WORKER_COPY_THREADS},
+                {WORKER_LOGIN, WORKER_LOGIN_THREADS},       {WORKER_REVIEW, WORKER_REVIEW_THREADS},
+                {WORKER_PRESENCE, WORKER_PRESENCE_THREADS}, {WORKER_COPY, WORKER_COPY_THREADS},
+                {WORKER_VERIFY, WORKER_VERIFY_THREADS},
         };
 
         (void)state;
