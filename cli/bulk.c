@@ -9,14 +9,14 @@
 #include "cli/agent.h"
 #include "cli/decision.h"
 #include "cli/prompt.h"
-#include "cli/request_view.h"
 #include "common/strv.h"
 
 /* What became of one request; printed last, in either form. */
 typedef struct BulkItem {
         const ClientRequest *request;
-        const char *result; /* "approved", "denied", "pending", "left-alone", "failed" */
+        const char *result; /* "left-alone", "failed", or the state of the request */
         char *why;          /* NULL: nothing to say */
+        bool failed;
 } BulkItem;
 
 typedef struct Bulk {
@@ -111,13 +111,10 @@ static int collect(Bulk *bulk) {
 
 static int show(const Bulk *bulk) {
         for (size_t i = 0; i < bulk->n; i++) {
-                const BulkItem *item = &bulk->items[i];
-                _cleanup_free_ char *line = request_view_line(item->request);
+                int r = bulk->items[i].result ? CLIENT_EXIT_OK : decision_introduce(bulk->items[i].request);
 
-                if (!line)
-                        return cli_fail(CLIENT_EXIT_ERROR, "out of memory");
-                if (!item->result)
-                        (void)fprintf(stderr, "Request %.8s: %s\n", item->request->id, line);
+                if (r != CLIENT_EXIT_OK)
+                        return r;
         }
         return CLIENT_EXIT_OK;
 }
@@ -138,43 +135,62 @@ static int confirm(const Bulk *bulk) {
         return prompt_yes(question) ? CLIENT_EXIT_OK : cli_fail(CLIENT_EXIT_REFUSED, "nothing was decided");
 }
 
-static int approve_item(const Bulk *bulk, const BulkItem *item, Verdict *ret_state, sd_bus_error *ret_error) {
-        PEERAUTH_CLEANUP(client_request_done) ClientRequest request = {0}; /* wipes the code */
-        int r = client_get_request(bulk->cli->bus, item->request->id, &request, ret_error);
+/* Whether the request is, in all that decision_introduce() says, the one that the person saw (MUST 1). */
+static bool was_shown(const ClientRequest *shown, const ClientRequest *request) {
+        return strcmp(shown->user, request->user) == 0 && strcmp(shown->service, request->service) == 0 &&
+               strcmp(shown->rhost, request->rhost) == 0 && strcmp(shown->tty, request->tty) == 0 &&
+               strcmp(shown->reason, request->reason) == 0 && shown->verified == request->verified;
+}
 
+static int approve_item(const Bulk *bulk, BulkItem *item, Verdict *ret_state, sd_bus_error *ret_error) {
+        PEERAUTH_CLEANUP(client_request_done) ClientRequest request = {0}; /* wipes the code */
+        const char *why;
+        int r;
+
+        r = client_get_request(bulk->cli->bus, item->request->id, &request, ret_error);
         if (r < 0)
                 return r;
-        if (strcmp(request.code_mode, PEERAUTH_CODE_COMPARE) != 0 || !*request.code)
-                return -ENOKEY;
+        why = obstacle(bulk, &request);
+        if (!why && !(was_shown(item->request, &request) && fits(&bulk->cli->args, &request)))
+                why = "it is not the request that was shown";
+        if (!why && !*request.code)
+                why = "the broker does not say its code";
+        if (why) {
+                item->why = strdup(why);
+                return -ECANCELED;
+        }
         return decision_approve(bulk->cli, &request, request.code, bulk->cli->args.note, ret_state, NULL,
                                 ret_error);
 }
 
+static const char *explain(int r, const sd_bus_error *error) {
+        if (r == -EREMOTEIO && error->message)
+                return error->message;
+        return r == -EBADMSG ? "the broker's answer has the wrong form" : strerror(-r);
+}
+
 static void decide_item(const Bulk *bulk, BulkItem *item) {
         PEERAUTH_CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        Verdict state = VERDICT_DENIED;
+        Verdict state = VERDICT_PENDING;
         int r;
 
         r = bulk->approve
                     ? approve_item(bulk, item, &state, &error)
                     : client_deny(bulk->cli->bus, item->request->id, bulk->cli->args.note, &state, &error);
         if (r < 0) {
-                const char *message = r == -EREMOTEIO && error.message ? error.message : strerror(-r);
-
                 item->result = "failed";
-                item->why = strdup(r == -ENOKEY ? "the broker does not say its code" : message);
+                item->failed = true;
+                if (!item->why)
+                        item->why = strdup(explain(r, &error));
                 return;
         }
         item->result = verdict_to_string(state);
+        item->failed = state != VERDICT_PENDING &&
+                       state != (bulk->approve ? VERDICT_APPROVED : VERDICT_DENIED);
         if (state == VERDICT_PENDING)
                 item->why = strdup("your vote is recorded; others are still needed");
-        else if (bulk->approve && state != VERDICT_APPROVED)
+        else if (item->failed)
                 item->why = strdup("it ended otherwise meanwhile");
-}
-
-static bool failed(const Bulk *bulk, const BulkItem *item) {
-        return strcmp(item->result, "failed") == 0 ||
-               (bulk->approve && strcmp(item->result, PEERAUTH_DENIED) == 0);
 }
 
 static Record *item_record(const BulkItem *item) {
@@ -204,11 +220,10 @@ static int print_json(const Bulk *bulk) {
 static void print_text(const Bulk *bulk) {
         for (size_t i = 0; i < bulk->n; i++) {
                 const BulkItem *item = &bulk->items[i];
-                bool bad = failed(bulk, item) || strcmp(item->result, "left-alone") == 0;
 
-                if (bad)
+                if (item->failed || strcmp(item->result, "left-alone") == 0)
                         (void)cli_fail(0, "%s: request %.8s of '%s': %s",
-                                       failed(bulk, item) ? "failed" : "left alone", item->request->id,
+                                       item->failed ? "failed" : "left alone", item->request->id,
                                        item->request->user, item->why ? item->why : "out of memory");
                 else
                         cli_say(bulk->cli, "%s: request %.8s of %s%s%s", item->result, item->request->id,
@@ -220,7 +235,7 @@ static int report(const Bulk *bulk) {
         size_t n_failed = 0;
 
         for (size_t i = 0; i < bulk->n; i++)
-                n_failed += failed(bulk, &bulk->items[i]);
+                n_failed += bulk->items[i].failed;
         if (bulk->cli->style.json == JSON_OFF)
                 print_text(bulk);
         else if (print_json(bulk) < 0)

@@ -52,3 +52,8 @@ int cmd_ledger_show(Cli *cli, char **words);
 int cmd_ledger_export(Cli *cli, char **words);
 int cmd_ledger_verify(Cli *cli, char **words);
 int cmd_ledger_checkpoint(Cli *cli, char **words);
+int cmd_recovery_generate(Cli *cli, char **words);
+int cmd_recovery_status(Cli *cli, char **words);
+int cmd_recovery_remove(Cli *cli, char **words);
+int cmd_totp_enroll(Cli *cli, char **words);
+int cmd_totp_remove(Cli *cli, char **words);

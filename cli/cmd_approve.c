@@ -70,28 +70,15 @@ static int tell(const Cli *cli, Verdict state, unsigned missing, const char *use
                 cli_say(cli, "Approved: the login of %s goes on.", user);
         else if (state == VERDICT_PENDING && missing == UINT32_MAX)
                 cli_say(cli, "Your approval is recorded; the login of %s needs an administrator's.", user);
+        else if (state == VERDICT_PENDING && missing == 0)
+                cli_say(cli, "Your approval is recorded; one more approval is needed for the login of %s.",
+                        user);
         else if (state == VERDICT_PENDING)
                 cli_say(cli, "Your approval is recorded; %u more needed for the login of %s.", missing, user);
         else
                 return cli_fail(CLIENT_EXIT_REFUSED,
                                 "the request of '%s' is now %s, not approved; see `peerauthctl list`", user,
                                 verdict_to_string(state));
-        return CLIENT_EXIT_OK;
-}
-
-/* Whose login it is, from where, and why the person says that they need it. */
-static int introduce(const Cli *cli, const ClientRequest *request) {
-        _cleanup_free_ char *line = request_view_line(request);
-        _cleanup_free_ char *reason = text_safe(request->reason, 4 * PEERAUTH_REASON_MAX);
-
-        if (!line || !reason)
-                return cli_fail(CLIENT_EXIT_ERROR, "out of memory");
-        if (cli->args.quiet)
-                return CLIENT_EXIT_OK;
-        (void)fprintf(stderr, "Request %.8s: %s%s\n", request->id, line,
-                      request->self ? " (your own login)" : "");
-        if (*reason)
-                (void)fprintf(stderr, "Reason given: %s\n", reason);
         return CLIENT_EXIT_OK;
 }
 
@@ -128,7 +115,7 @@ static int approve_one(Cli *cli, const char *name) {
         user = request_view_word(request.user);
         if (!user)
                 return cli_fail(CLIENT_EXIT_ERROR, "out of memory");
-        r = introduce(cli, &request);
+        r = cli->args.quiet ? CLIENT_EXIT_OK : decision_introduce(&request);
         if (r == CLIENT_EXIT_OK)
                 r = decision_note(cli, &request, true, note);
         if (r != CLIENT_EXIT_OK)

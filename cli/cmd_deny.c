@@ -22,8 +22,12 @@ static int deny_one(Cli *cli, const char *name) {
         if (state == VERDICT_PENDING)
                 cli_say(cli, "Your denial is recorded; the request of %s still waits for others.",
                         request.user);
-        else
+        else if (state == VERDICT_DENIED)
                 cli_say(cli, "Denied: the login of %s ends.", request.user);
+        else
+                return cli_fail(CLIENT_EXIT_REFUSED,
+                                "the request of '%s' is now %s, not denied; see `peerauthctl list`",
+                                request.user, verdict_to_string(state));
         return CLIENT_EXIT_OK;
 }
 

@@ -1,15 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The note that a rule asks for, and an approval that may take its time. */
+/* Who asks, the note that a rule asks for, and an approval that may take its time. */
 #include "cli/decision.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/request_view.h"
 #include "common/clock.h"
 #include "common/text.h"
 
 /* So that the broker's own answer to a request that expired arrives before we give up. */
 #define GRACE_USEC (10 * PEERAUTH_USEC_PER_SEC)
+
+int decision_introduce(const ClientRequest *request) {
+        _cleanup_free_ char *line = request_view_line(request);
+        _cleanup_free_ char *reason = text_safe(request->reason, 4 * PEERAUTH_REASON_MAX);
+
+        if (!line || !reason)
+                return cli_fail(CLIENT_EXIT_ERROR, "out of memory");
+        (void)fprintf(stderr, "Request %.8s: %s%s\n", request->id, line,
+                      request->self ? " (your own login)" : "");
+        if (*reason)
+                (void)fprintf(stderr, "Reason given: %s\n", reason);
+        return CLIENT_EXIT_OK;
+}
 
 bool decision_lacks_note(const Cli *cli, const ClientRequest *request) {
         return client_request_needs_note(request) && (!cli->args.note || !*cli->args.note);

@@ -7,6 +7,10 @@
 #include "cli/cli.h"
 #include "cli/prompt.h"
 
+/* Says on stderr whose login it is, from where, and why the person says that they need it. CLIENT_EXIT_OK, or
+ * an exit status after it was told why. */
+int decision_introduce(const ClientRequest *request);
+
 /* Whether the rule wants a note that was not given with --note. */
 bool decision_lacks_note(const Cli *cli, const ClientRequest *request);
 

@@ -35,6 +35,16 @@ static const Verb verbs[] = {
          cmd_ledger_verify},
         {"ledger checkpoint", "", "Print the signed checkpoint of the ledger", 0, 0, 0,
          cmd_ledger_checkpoint},
+        {"recovery generate", "", "Give an account ten recovery codes, which void its earlier ones", 0, 0,
+         ARG_USER | ARG_YES, cmd_recovery_generate},
+        {"recovery status", "", "Show which ways of recovery an account has", 0, 0, ARG_USER,
+         cmd_recovery_status},
+        {"recovery remove", "", "Void the recovery codes of an account", 0, 0, ARG_USER | ARG_YES,
+         cmd_recovery_remove},
+        {"totp enroll", "", "Let an account use one-time passwords from an app", 0, 0, ARG_USER,
+         cmd_totp_enroll},
+        {"totp remove", "", "Take the one-time passwords of an account away", 0, 0, ARG_USER | ARG_YES,
+         cmd_totp_remove},
         {NULL},
 };
 

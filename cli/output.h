@@ -49,6 +49,9 @@ void record_string(Record *record, const char *key, const char *title, const cha
 void record_uint(Record *record, const char *key, const char *title, uint64_t value, const char *text);
 void record_bool(Record *record, const char *key, const char *title, bool value);
 void record_strings(Record *record, const char *key, const char *title, char *const *values);
+/* In JSON only, and wiped with the record. */
+void record_secret(Record *record, const char *key, const char *value);
+void record_secrets(Record *record, const char *key, const char *const *values, size_t n);
 /* A value that is not known, null in JSON. */
 void record_null(Record *record, const char *key, const char *title, const char *text);
 /* A list of records inside this one, in JSON only. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,9 +12,17 @@
 
 enum { TEXT_MAX = 1024 };
 
+/* Codes and secrets are among the values. jansson grows its buffers by a new one and a free. */
+static void wipe_and_free(void *p) {
+        if (p)
+                explicit_bzero(p, malloc_usable_size(p));
+        free(p);
+}
+
 Record *record_new(void) {
         Record *record = calloc(1, sizeof(*record));
 
+        json_set_alloc_funcs(malloc, wipe_and_free);
         if (!record)
                 return NULL;
         record->object = json_object();
@@ -68,8 +77,17 @@ static void add_value(Record *record, const char *key, json_t *value) {
                 record->error = -ENOMEM;
 }
 
+/* JSON has no bytes that are not UTF-8, which the names of files and what was typed may have: it gets them
+ * escaped, as people do. */
+static json_t *string_value(const char *value) {
+        json_t *string = json_string(value);
+        _cleanup_free_ char *safe = string ? NULL : text_safe(value, SIZE_MAX);
+
+        return safe ? json_string(safe) : string;
+}
+
 void record_string(Record *record, const char *key, const char *title, const char *value) {
-        add_value(record, key, json_string(value));
+        add_value(record, key, string_value(value));
         add_text(record, key, title, value);
 }
 
@@ -119,9 +137,22 @@ void record_strings(Record *record, const char *key, const char *title, char *co
         json_t *strings = json_array();
 
         for (; strings && values && *values; values++)
-                if (json_array_append_new(strings, json_string(*values)) < 0)
+                if (json_array_append_new(strings, string_value(*values)) < 0)
                         record->error = -ENOMEM;
         add_strings(record, key, title, strings);
+}
+
+void record_secret(Record *record, const char *key, const char *value) {
+        add_value(record, key, json_string(value));
+}
+
+void record_secrets(Record *record, const char *key, const char *const *values, size_t n) {
+        json_t *strings = json_array();
+
+        for (size_t i = 0; strings && i < n; i++)
+                if (json_array_append_new(strings, json_string(values[i])) < 0)
+                        record->error = -ENOMEM;
+        add_value(record, key, strings);
 }
 
 void record_null(Record *record, const char *key, const char *title, const char *text) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "common/text.h"
@@ -54,6 +55,8 @@ int prompt_code(const char *question, char ret[PEERAUTH_CODE_DIGITS + 1]) {
 bool prompt_yes(const char *question) {
         char line[LINE_MAX_BYTES];
 
+        if (prompt_has_terminal()) /* what was typed before the question is no answer to it */
+                (void)tcflush(STDIN_FILENO, TCIFLUSH);
         (void)fprintf(stderr, "%s [y/N] ", question);
         if (read_line(line, sizeof(line)) < 0)
                 return false;

@@ -90,23 +90,30 @@ static void add_times(Record *record, const ClientRequest *request) {
                 record_alert(record);
 }
 
+/* NULL: the number says it. Nothing missing and still held: those who approved before an escalation are
+ * enough now, and the next approval finds that out. */
+static const char *missing_text(uint32_t missing) {
+        if (missing == UINT32_MAX)
+                return "an administrator";
+        return missing == 0 ? "one more approval" : NULL;
+}
+
 /* "1/2", "1/2, 1 against", and "0/admin" where no number of reviewers is enough. */
 static void add_votes(Record *record, const ClientRequest *request) {
-        bool only_admins = request->missing == UINT32_MAX;
         char text[64], against[32] = "";
 
         if (request->denials > 0)
                 (void)snprintf(against, sizeof(against), ", %" PRIu32 " against", request->denials);
         (void)snprintf(text, sizeof(text), "%" PRIu32 "/%" PRIu32 "%s", request->approvals, request->needed,
                        against);
-        if (only_admins)
+        if (request->missing == UINT32_MAX)
                 (void)snprintf(text, sizeof(text), "%" PRIu32 "/admin%s", request->approvals, against);
         record_uint(record, PEERAUTH_KEY_APPROVALS, NULL, request->approvals, NULL);
         record_uint(record, PEERAUTH_KEY_NEEDED, NULL, request->needed, NULL);
         record_uint(record, PEERAUTH_KEY_DENIALS, NULL, request->denials, NULL);
         record_text(record, "votes", "Approvals", text);
         record_uint(record, PEERAUTH_KEY_MISSING, "Still missing", request->missing,
-                    only_admins ? "an administrator" : NULL);
+                    missing_text(request->missing));
         record_strings(record, PEERAUTH_KEY_VOTERS, "Approved by", request->voters);
 }
 

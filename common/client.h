@@ -18,6 +18,8 @@
 #include <systemd/sd-bus.h>
 
 #include "common/protocol.h"
+#include "common/recovery.h"
+#include "common/totp.h"
 #include "common/verdict.h"
 
 /* Connects to address, or to the system bus at its fixed place if address is NULL: nothing is read from
@@ -111,10 +113,11 @@ void client_request_list_done(ClientRequestList *list);
 /* Every request that the caller may see, oldest first, all pages. A request that comes or goes between two
  * pages may be missing, never doubled. */
 int client_list_requests(sd_bus *bus, ClientRequestList *ret_list, sd_bus_error *ret_error);
+/* -EBADMSG too if the answer is about another request. */
 int client_get_request(sd_bus *bus, const char *id, ClientRequest *ret_request, sd_bus_error *ret_error);
 
 /* Approve with the code that the requester said, or deny. ret_state and ret_missing may be NULL; note too.
- * The message with the code is wiped. */
+ * The message with the code is wiped. -EBADMSG too if the state is no word of the protocol. */
 int client_approve(sd_bus *bus, const char *id, const char *code, const char *note, Verdict *ret_state,
                    unsigned *ret_missing, sd_bus_error *ret_error);
 int client_deny(sd_bus *bus, const char *id, const char *note, Verdict *ret_state, sd_bus_error *ret_error);
@@ -185,3 +188,33 @@ int client_get_statistics(sd_bus *bus, ClientStatistics *ret_statistics, sd_bus_
 /* Makes the broker read its policy again. PEERAUTH_ERROR_POLICY_INVALID says where it is wrong, and leaves
  * the old one in force. ret_hash is the caller's to free. */
 int client_reload_policy(sd_bus *bus, char **ret_hash, uint32_t *ret_rules, sd_bus_error *ret_error);
+
+/* The rest is for root only. The messages with secrets are wiped. */
+
+/* How many recovery codes an account has left, and whether its one-time passwords count. */
+int client_get_recovery(sd_bus *bus, const char *user, uint32_t *ret_codes, bool *ret_totp,
+                        sd_bus_error *ret_error);
+
+typedef struct ClientRecoveryCodes {                     /* secret */
+        char shown[RECOVERY_CODES][RECOVERY_SHOWN_SIZE]; /* as recovery_show() writes them */
+} ClientRecoveryCodes;
+void client_recovery_codes_wipe(ClientRecoveryCodes *codes);
+
+/* Makes new codes; earlier ones are void from then on. */
+int client_generate_recovery(sd_bus *bus, const char *user, ClientRecoveryCodes *ret_codes,
+                             sd_bus_error *ret_error);
+int client_remove_recovery(sd_bus *bus, const char *user, sd_bus_error *ret_error);
+
+typedef struct ClientTotp {          /* secret */
+        char secret[TOTP_TEXT_SIZE]; /* base32 in groups, for typing */
+        char uri[TOTP_URI_SIZE];     /* for a QR code */
+} ClientTotp;
+void client_totp_wipe(ClientTotp *totp);
+
+/* Begins an enrolment, which counts once client_confirm_totp() has brought one password of it. host names
+ * this place in the app. Both texts are printable ASCII. */
+int client_enroll_totp(sd_bus *bus, const char *user, const char *host, ClientTotp *ret_totp,
+                       sd_bus_error *ret_error);
+/* PEERAUTH_ERROR_CODE_MISMATCH: another password would do. */
+int client_confirm_totp(sd_bus *bus, const char *user, const char *password, sd_bus_error *ret_error);
+int client_remove_totp(sd_bus *bus, const char *user, sd_bus_error *ret_error);

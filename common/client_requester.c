@@ -110,8 +110,7 @@ static int read_created(sd_bus_message *reply, ClientCreated *created) {
         return r < 0 ? r : client_message_fill_empty(created_fields, created);
 }
 
-/* Byte by byte: an assignment leaves the code in vector registers, which some later call saves on its stack.
- */
+/* Byte by byte: an assignment leaves the code in vector registers, which a later call saves on its stack. */
 static void hand_over(ClientCreated *created, ClientCreated *ret_created) {
         const volatile unsigned char *from = (const volatile unsigned char *)created;
         volatile unsigned char *to = (volatile unsigned char *)ret_created;

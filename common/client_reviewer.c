@@ -176,6 +176,8 @@ int client_get_request(sd_bus *bus, const char *id, ClientRequest *ret_request, 
         r = read_request(reply, &request);
         if (r < 0)
                 return r;
+        if (strcmp(request.id, id) != 0) /* a code belongs to one request */
+                return -EBADMSG;
         *ret_request = request;
         explicit_bzero(&request, sizeof(request)); /* handed over */
         return 0;
@@ -203,15 +205,20 @@ static int new_decision(sd_bus *bus, const char *id, const char *code, const cha
 }
 
 static int read_decision(sd_bus_message *reply, Verdict *ret_state, unsigned *ret_missing) {
-        const char *state;
+        const char *word;
         uint32_t missing;
+        Verdict state;
         int r;
 
-        r = sd_bus_message_read(reply, "su", &state, &missing);
+        r = sd_bus_message_read(reply, "su", &word, &missing);
         if (r <= 0)
                 return r < 0 ? client_message_read_error(r) : -EBADMSG;
+        state = verdict_from_string(word);
+        /* An unknown word reads as "denied", which after a denial would look like its success. */
+        if (strcmp(verdict_to_string(state), word) != 0)
+                return -EBADMSG;
         if (ret_state)
-                *ret_state = verdict_from_string(state);
+                *ret_state = state;
         if (ret_missing)
                 *ret_missing = missing;
         return 0;

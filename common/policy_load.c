@@ -13,6 +13,7 @@
 #include "common/policy_load_open.h"
 #include "common/policy_scan.h"
 #include "common/strv.h"
+#include "common/text.h"
 
 #define FILE_NAME   "peerauth.conf"
 #define DROP_IN_DIR "peerauth.conf.d"
@@ -117,6 +118,27 @@ static int compare_names(const void *a, const void *b) {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Rules are told by their file, and the bus and JSON carry UTF-8 only. */
+static int check_name(const char *dir, const char *name, char **ret_message) {
+        _cleanup_free_ char *path = NULL;
+        size_t size = strlen(name);
+        uint32_t character;
+        int length;
+
+        for (size_t i = 0; i < size; i += (size_t)length) {
+                length = text_decode_utf8(name + i, size - i, &character);
+                if (length >= 0)
+                        continue;
+                if (asprintf(&path, "%s/%s", dir, name) < 0) {
+                        path = NULL;
+                        return -ENOMEM;
+                }
+                return policy_message(ret_message, -EINVAL, path, 0,
+                                      "the name of the file is not UTF-8; rename it");
+        }
+        return 0;
+}
+
 static int list_drop_ins(int dir_fd, const char *path, char ***ret_names, char **ret_message) {
         _cleanup_strv_ char **names = NULL;
         _cleanup_close_ int own_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
@@ -134,7 +156,9 @@ static int list_drop_ins(int dir_fd, const char *path, char ***ret_names, char *
                 if (++n > DROP_INS_MAX)
                         return policy_message(ret_message, -EINVAL, path, 0, "more than %d files",
                                               DROP_INS_MAX);
-                r = strv_append(&names, entry->d_name);
+                r = check_name(path, entry->d_name, ret_message);
+                if (r == 0)
+                        r = strv_append(&names, entry->d_name);
         }
         if (r == 0 && errno != 0)
                 return policy_message(ret_message, -errno, path, 0, "%s", strerror(errno));

@@ -86,6 +86,20 @@ def test_too_little_time_asks_nobody(host, broker):
     assert attempt.texts() == ["Too little time is left for an approval.\nPlease start the login again."]
 
 
+@pytest.mark.parametrize("calls", ["auth", "account"])
+@pytest.mark.parametrize("answer, code", [("exempt", PAM_IGNORE), ("denied", support.PAM_PERM_DENIED)])
+@pytest.mark.parametrize("seconds", [4, 7])
+def test_who_is_not_held_needs_no_time(host, peer, calls, answer, code, seconds):
+    peer(answer, "approved")
+    assert host.direct(f"--call={calls}", f"--alarm={seconds}", service="sshd").result() == code
+
+
+def test_the_account_stage_does_not_count_the_grace_of_sshd(host, peer):
+    """Nobody waits there. With so short a grace everything that is held comes too late."""
+    peer("exempt", "approved")
+    assert host.direct("--call=account", options=["grace=1", "connect=5"], service="sshd").result() == PAM_IGNORE
+
+
 def test_polkit_is_always_ignored(host, peer):
     """Reviewing asks polkit, so asking about polkit would never end. No argument changes that."""
     owner = peer("pending", "approved")

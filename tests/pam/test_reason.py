@@ -87,6 +87,21 @@ def test_other_words_than_the_password_are_sent(host, peer):
     assert creates(owner)[1]["reason"] == "hunter"
 
 
+@pytest.mark.parametrize("password, typed, sent", [
+    ("abc", "abc of the fabcric", "abc of the fabcric"),
+    ("abc", " abc\t", ""),
+    ("word ", "my word", ""),
+    ("word", "sword", ""),
+    ("    ", "  ", ""),
+    ("    ", "a    b", "a    b"),
+], ids="short short-alone blank-in-password inside blanks only-blanks".split())
+def test_password_among_other_words(host, peer, password, typed, sent):
+    """One of less than 4 bytes stands in too many words: it must be all that was typed."""
+    owner = peer("ask,pending", "approved")
+    host.direct(f"--call=authtok={password},auth", f"--answer={typed}", service="sudo").result()
+    assert creates(owner)[1]["reason"] == sent
+
+
 @pytest.mark.parametrize("size, sent", [(200, True), (201, False), (5000, False)])
 def test_length(host, peer, size, sent):
     """Too long: said, asked once more, then denied."""

@@ -87,3 +87,12 @@ def test_three_lines_in_the_place_of_a_sufficient_one(host, peer, create, verdic
     assert attempt.returned()[0] == ("auth", code)
     assert code != PAM_SUCCESS or attempt.returned()[1] == ("setcred", PAM_SUCCESS)
     assert [name for name in support.calls(owner) if name == "CreateRequest"] == ["CreateRequest"]
+
+
+def test_three_lines_and_a_wrong_password(host, peer):
+    """Whom the agent does not know must not come by its line for us."""
+    owner = peer("pending", "approved")
+    host.stack("auth [success=ok default=2] pam_deny.so", *INSTEAD_OF_SUFFICIENT, "auth requisite pam_deny.so",
+               *SHIPPED, service="sudo")
+    assert host.run(service="sudo") == 7
+    assert support.calls(owner) == []
