@@ -63,7 +63,7 @@ def test_a_used_code_and_a_wrong_one(codes, ledger):
     assert e.ended(first) == 0
     again = ssh_prompt(options=["-o", "RemoteCommand=true"])
     again.send(codes[0])
-    again.expect("not valid")
+    again.expect("wrong, or was used before")
     again.expect(r"\. $|: $")
     again.send(codes[1])
     assert e.ended(again) == 0
