@@ -5,6 +5,7 @@
  * MUST 1: the codes go to the standard output and nowhere else, and are wiped after that.
  * MUST 2: earlier codes become void only after a yes.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ static int print(const Cli *cli, const RecoveryAccount *account, const ClientRec
         if (cli->style.json != JSON_OFF) {
                 record = record_new();
                 if (!record)
-                        return -1;
+                        return -ENOMEM;
                 record_string(record, PEERAUTH_KEY_USER, NULL, account->user);
                 record_secrets(record, "codes", values, RECOVERY_CODES);
                 return output_record(&cli->style, record);
@@ -34,7 +35,6 @@ static int print(const Cli *cli, const RecoveryAccount *account, const ClientRec
 }
 
 static void explain(const RecoveryAccount *account) {
-
         _cleanup_free_ char *user = request_view_word(account->user);
 
         (void)fprintf(
@@ -64,7 +64,7 @@ int cmd_recovery_generate(Cli *cli, char **words) {
                 return r;
         r = client_generate_recovery(cli->bus, account.user, &codes, &error);
         if (r < 0)
-                return recovery_account_fail(&account, r, &error, "cannot make recovery codes");
+                return cli_fail_call(r, &error, "cannot make recovery codes of '%s'", account.user);
         if (!cli->args.quiet)
                 explain(&account);
         (void)setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));

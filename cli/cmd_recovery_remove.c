@@ -17,7 +17,8 @@ int cmd_recovery_remove(Cli *cli, char **words) {
         if (account.codes > 0) {
                 r = client_remove_recovery(cli->bus, account.user, &error);
                 if (r < 0)
-                        return recovery_account_fail(&account, r, &error, "cannot void the recovery codes");
+                        return cli_fail_call(r, &error, "cannot void the recovery codes of '%s'",
+                                             account.user);
         }
         return recovery_account_report_removed(cli, &account, account.codes > 0, "recovery codes");
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/prompt.h"
@@ -15,9 +16,6 @@
 #include "cli/recovery_account.h"
 
 enum { TRIES = 3, HOST_SIZE = 256 };
-
-/* The buffer of the standard output, so that it can be wiped. */
-static char buffer[8192];
 
 static void password_wipe(char (*password)[PEERAUTH_CODE_DIGITS + 1]) {
         explicit_bzero(*password, sizeof(*password));
@@ -41,21 +39,26 @@ static int print_text(const ClientTotp *totp) {
 
         qr_place(STDOUT_FILENO, &place);
         if (place.columns > 0 && place.blocks)
-                (void)printf("Scan this with the app, or type: %s\n", totp->secret);
+                (void)printf("Without a camera, type into the app: %s\n", totp->secret);
         return qr_print(stdout, &place, totp->uri, totp->secret);
 }
 
+/* In a process of its own, which ends: libqrencode wipes nothing of what it worked with (MUST 1). */
 static int print(const Cli *cli, const RecoveryAccount *account, const ClientTotp *totp) {
-        int r;
+        int r, status = 0;
+        pid_t pid = fork();
 
-        (void)setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
-        r = cli->style.json == JSON_OFF ? print_text(totp) : print_json(cli, account, totp);
-        if (fflush(stdout) != 0)
-                r = -EIO;
-        explicit_bzero(buffer, sizeof(buffer));
-        if (r < 0)
-                return cli_fail(CLIENT_EXIT_ERROR, "cannot print the secret: %s; it does not count",
-                                strerror(-r));
+        if (pid == 0) {
+                r = cli->style.json == JSON_OFF ? print_text(totp) : print_json(cli, account, totp);
+                _exit(r < 0 || fflush(stdout) != 0 ? CLIENT_EXIT_ERROR : CLIENT_EXIT_OK);
+        }
+        do
+                r = pid < 0 ? -1 : (int)waitpid(pid, &status, 0);
+        while (r < 0 && pid > 0 && errno == EINTR);
+        if (r < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != CLIENT_EXIT_OK)
+                return cli_fail(CLIENT_EXIT_ERROR,
+                                "the secret could not be printed, so it does not count; check the standard "
+                                "output, then try again");
         return CLIENT_EXIT_OK;
 }
 
@@ -79,8 +82,8 @@ static int confirm(Cli *cli, const RecoveryAccount *account) {
                 if (r >= 0)
                         return CLIENT_EXIT_OK;
                 if (r != -EREMOTEIO || !sd_bus_error_has_name(&error, PEERAUTH_ERROR_CODE_MISMATCH))
-                        return recovery_account_fail(account, r, &error,
-                                                     "cannot confirm the one-time passwords");
+                        return cli_fail_call(r, &error, "cannot confirm the one-time passwords of '%s'",
+                                             account->user);
                 if (tries > 1)
                         (void)fprintf(stderr,
                                       "That is not the password of this moment. Check that the clocks of "
@@ -100,7 +103,7 @@ static int begin(Cli *cli, const RecoveryAccount *account) {
                 (void)snprintf(host, sizeof(host), "peerauth");
         r = client_enroll_totp(cli->bus, account->user, host, &totp, &error);
         if (r < 0)
-                return recovery_account_fail(account, r, &error, "cannot begin the one-time passwords");
+                return cli_fail_call(r, &error, "cannot begin the one-time passwords of '%s'", account->user);
         return print(cli, account, &totp);
 }
 

@@ -16,6 +16,6 @@ int cmd_totp_remove(Cli *cli, char **words) {
                 return r;
         r = client_remove_totp(cli->bus, account.user, &error);
         if (r < 0)
-                return recovery_account_fail(&account, r, &error, "cannot void the one-time passwords");
+                return cli_fail_call(r, &error, "cannot void the one-time passwords of '%s'", account.user);
         return recovery_account_report_removed(cli, &account, true, "one-time passwords");
 }

@@ -11,17 +11,17 @@
 
 enum { QUESTION_MAX = 512 };
 
-int recovery_account_fail(const RecoveryAccount *account, int r, const sd_bus_error *error,
-                          const char *what) {
+static int fail_get(const char *user, int r, const sd_bus_error *error) {
         if (r == -EREMOTEIO && sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
-                return cli_fail(CLIENT_EXIT_PRIVILEGE,
-                                "%s of '%s': only root may; run it as root, for example with sudo", what,
-                                account->user);
+                return cli_fail(
+                        CLIENT_EXIT_PRIVILEGE,
+                        "only root sees and changes the ways of recovery of '%s'; run this as root, for "
+                        "example with sudo",
+                        user);
         /* -EINVAL: sd-bus sends no text that is not UTF-8 */
         if (r == -EINVAL || (r == -EREMOTEIO && sd_bus_error_has_name(error, SD_BUS_ERROR_INVALID_ARGS)))
-                return cli_fail(CLIENT_EXIT_GONE, "%s of '%s': %s; see `getent passwd`", what, account->user,
-                                "there is no account of this name");
-        return cli_fail_call(r, error, "%s of '%s'", what, account->user);
+                return cli_fail(CLIENT_EXIT_GONE, "there is no account '%s'; see `getent passwd`", user);
+        return cli_fail_call(r, error, "cannot ask for the ways of recovery of '%s'", user);
 }
 
 int recovery_account_get(Cli *cli, RecoveryAccount *ret_account) {
@@ -36,7 +36,7 @@ int recovery_account_get(Cli *cli, RecoveryAccount *ret_account) {
                 return r;
         r = client_get_recovery(cli->bus, account.user, &account.codes, &account.totp, &error);
         if (r < 0)
-                return recovery_account_fail(&account, r, &error, "cannot ask for the ways of recovery");
+                return fail_get(account.user, r, &error);
         *ret_account = account;
         return CLIENT_EXIT_OK;
 }

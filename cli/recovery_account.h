@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The account whose ways of recovery are given, shown or taken away: which one, what it has, the question
- * before something becomes void, and why a call about it failed. What the verbs recovery and totp share.
+ * The account whose ways of recovery are given, shown or taken away: which one, what it has, and the
+ * question before something becomes void. What the verbs recovery and totp share.
  */
 #pragma once
 
@@ -15,9 +15,6 @@ typedef struct RecoveryAccount {
 
 /* Asks the broker what the account of --user has. CLIENT_EXIT_OK, or an exit status after it was told why. */
 int recovery_account_get(Cli *cli, RecoveryAccount *ret_account);
-
-/* cli_fail_call() for a call about this account: only root may make one, and the account must exist. */
-int recovery_account_fail(const RecoveryAccount *account, int r, const sd_bus_error *error, const char *what);
 
 /* Asks before something becomes void, unless --yes. CLIENT_EXIT_OK, or an exit status after it was told why.
  */

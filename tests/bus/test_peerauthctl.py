@@ -203,7 +203,8 @@ def test_names_are_only_text(ctl, name):
 def test_help_names_every_verb(ctl):
     text = ctl.works("--help")
     policy = [f"policy {verb}" for verb in ("keys", "check", "show", "test", "reload")]
-    for verb in ["list", "show", "approve", "deny", "watch", "status", "ledger export", "ledger verify", *policy]:
+    ways = [f"recovery {verb}" for verb in ("generate", "status", "remove")] + ["totp enroll", "totp remove"]
+    for verb in ["list", "show", "approve", "deny", "watch", "status", "ledger export", "ledger verify", *policy, *ways]:
         assert f"  {verb}" in text
         assert f"peerauthctl [OPTION...] {verb}" in ctl.works(*verb.split(), "--help")
 

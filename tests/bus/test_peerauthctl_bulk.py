@@ -2,8 +2,11 @@
 """peerauthctl: decisions about many requests, notes that a rule asks for, and polkit's agent on the terminal."""
 
 import json
+import os
 import pathlib
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -17,6 +20,9 @@ RULES = (
     + RULE.format("noted") + "Code=compare\nNote=required\n"
     + RULE.format("ticket") + "Note=match:OPS-[0-9]+\n"
     + RULE.format("stated") + "Reason=required\n"
+    + RULE.format("told") + "Reason=optional\nCode=compare\n"
+    + "[Rule opens]\nService=opens\nAction=require\nReviewers=peerauth-reviewers:2\n"
+      "EscalateTo=peerauth-reviewers:1\nEscalateAfter=10s\nExpires=60s\n"
     + "[Rule late]\nService=late\nAction=require\nReviewers=peerauth-reviewers:2\nEscalateTo=others\n"
       "EscalateAfter=10s\nExpires=60s\nDenyThreshold=2\n"
     + "[Rule own]\nService=own\nAction=require\nReviewers={erin bob}\nAdmins=peerauth-admins\nCode=compare\n"
@@ -120,6 +126,35 @@ def test_it_asks_once_after_showing_what_is_meant(system, ctl):
     terminal.sendline("y")
     assert ctl.end(terminal) == OK
     assert [login.verdict()[0] for login in logins] == ["denied"] * 2
+
+
+def test_the_reason_is_shown_before_it_asks(system, ctl):
+    login = system.login("alice", "told", reason="deploy\x1b[2J 4.2")
+    terminal = ctl.spawn("approve", "--all", who="erin")
+    terminal.expect_exact(f"Request {login.id[:8]}: ")
+    terminal.expect_exact("Reason given: deploy\\x1b[2J 4.2")
+    terminal.expect_exact("Approve 1 request? [y/N]")
+    terminal.sendline("")
+    assert ctl.end(terminal) == REFUSED
+    assert login.kinds() == ["request-created"]
+
+
+@pytest.mark.parametrize("words", [("deny", "--all"), ("approve", "--all"), ("approve", "alice")])
+def test_what_was_typed_before_the_question_is_no_answer(system, ctl, words):
+    login = system.login("alice", "shown")
+    os.kill(system.broker.pid, signal.SIGSTOP)
+    try:
+        terminal = ctl.spawn(*words, who="erin")
+        terminal.send("y\ny\ny\n")
+        terminal.expect_exact("y\r\ny\r\ny\r\n")  # the terminal has it
+    finally:
+        os.kill(system.broker.pid, signal.SIGCONT)
+    terminal.expect_exact("[y/N]")
+    time.sleep(0.3)
+    assert terminal.isalive() and login.kinds() == ["request-created"]
+    terminal.sendline("y")
+    assert ctl.end(terminal) == OK
+    assert login.kinds() == ["request-created", "vote", "decision"]
 
 
 def test_nobody_is_asked_without_a_terminal(system, ctl):
@@ -229,6 +264,16 @@ def test_show_and_list_have_the_terms_of_the_rule(system, ctl):
     lines = {line.split()[0]: line for line in ctl.works("list", who="carol").splitlines()}
     line = next(line for start, line in lines.items() if late.id.startswith(start))
     assert "0/2, 1 against" in line
+
+
+def test_enough_by_an_escalation_needs_one_more_approval(system, ctl):
+    """Who approved before it is enough now, and nobody has voted since."""
+    login = system.login("alice", "opens")
+    assert "1 more needed" in ctl.works("approve", "alice", typed=login.code)
+    until(lambda: json.loads(ctl.works("show", "alice", "-j"))["escalated"], seconds=20, what="the escalation")
+    assert json.loads(ctl.works("show", "alice", "-j"))["missing"] == 0
+    assert "Still missing: one more approval\n" in ctl.works("show", "alice")
+    assert "goes on" in ctl.works("approve", "alice", who="carol", typed=login.code)
 
 
 def test_a_list_fits_a_terminal(system, ctl):

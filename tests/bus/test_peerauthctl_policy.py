@@ -35,6 +35,35 @@ def test_keys_are_those_of_the_manual_in_its_order(ctl):
     assert ctl.works("policy", "keys").splitlines()[0].split() == ["KEY", "TYPE", "DEFAULT", "WHAT", "IT", "SAYS"]
 
 
+# ---- text that is not UTF-8 ----
+
+
+def test_text_that_is_not_utf8_is_escaped_in_both_forms(ctl, host):
+    odd = host.folder / "odd\udce4"
+    odd.mkdir(mode=0o755)
+    files = Files(odd)
+    files.write("[Rule one]\nService=sshd\n" + REVIEWED)
+    shown = f"{host.folder}/odd\\xe4/policy-etc/peerauth.conf"
+    assert f"{shown}:1" in ctl.works("policy", "show", *files.options)
+    told = json.loads(ctl.works("policy", "show", *files.options, "-j"))
+    assert told["rules"][0]["file"] == shown
+    login = ("--user=b\udcffb", "--service=s\udcff", "--tty=\udc80", *files.options)
+    assert "b\\xffb" in ctl.works("policy", "test", *login)
+    told = json.loads(ctl.works("policy", "test", *login, "-j"))
+    assert (told["user"], told["service"], told["tty"]) == ("b\\xffb", "s\\xff", "\\x80")
+
+
+def test_a_drop_in_whose_name_is_not_utf8_is_refused_by_its_name(ctl, files):
+    files.write("[Rule one]\nService=sshd\n" + REVIEWED)
+    drop_ins = files.conf / "peerauth.conf.d"
+    drop_ins.mkdir(mode=0o755)
+    (drop_ins / "50-\udce4.conf").write_text("[Rule x]\nAction=deny\n")
+    for words in (("check",), ("show",), ("test", "--user=bob", "--service=sshd")):
+        result = ctl.run("policy", *words, *files.options)
+        assert result.returncode == ERROR and result.stderr.count("\n") == 1, result
+        assert re.search(rf"{drop_ins}/50-\\+xe4\.conf: .*not UTF-8; rename it", result.stderr), result
+
+
 # ---- check ----
 
 

@@ -17,7 +17,7 @@ import support  # noqa: E402
 def folder(request):
     """A folder that the accounts of the tests can reach."""
     name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[:40]
-    path = support.WORK / f"{name}-{os.urandom(2).hex()}"
+    path = support.WORK / f"{name}-{os.urandom(4).hex()}"
     path.mkdir(mode=0o755)
     return path
 

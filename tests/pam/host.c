@@ -68,6 +68,7 @@ static pam_handle_t *current;
 static int fault; /* which call fails in the next attempt; 0: none */
 static bool fault_hit;
 static int messages_seen, prompts_seen;
+static int leftovers; /* of --seek, when a message was shown and at the end */
 
 static void print_json(const char *text) {
         putchar('"');
@@ -95,6 +96,36 @@ static const char *next_answer(void) {
         return options.answers[i < options.n_answers ? i : options.n_answers - 1];
 }
 
+static int count_in(const char *p, const char *end, const char *needle) {
+        size_t size = strlen(needle);
+        int n = 0;
+
+        while ((p = memmem(p, (size_t)(end - p), needle, size)) && ++n)
+                p += size;
+        return n;
+}
+
+/* How often --seek stands in the memory of this program, but for its arguments. */
+static int count_leftovers(void) {
+        FILE *maps = options.seek ? fopen("/proc/self/maps", "re") : NULL;
+        char line[512];
+        int n = 0;
+
+        if (!maps)
+                return 0;
+        while (fgets(line, sizeof(line), maps)) {
+                uintptr_t start, end;
+
+                if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw", &start, &end) != 2 || !strstr(line, " rw"))
+                        continue;
+                if (strstr(line, "[stack]")) /* the arguments stand above */
+                        end = (uintptr_t)options.program;
+                n += count_in((const char *)start, (const char *)end, options.seek);
+        }
+        (void)fclose(maps);
+        return n;
+}
+
 static int converse(int n, const struct pam_message **messages, struct pam_response **ret, void *data) {
         struct pam_response *responses = calloc((size_t)n, sizeof(*responses));
 
@@ -109,6 +140,7 @@ static int converse(int n, const struct pam_message **messages, struct pam_respo
                 print_json(messages[i]->msg);
                 printf("}\n");
                 fflush(stdout);
+                leftovers += count_leftovers();
                 if (options.rename && messages_seen >= options.rename_from)
                         (void)pam_set_item(current, PAM_USER, options.rename);
                 if (messages_seen++ == options.fail_message) {
@@ -288,36 +320,6 @@ static void on_signal(int signo) {
         caught = signo;
 }
 
-static int count_in(const char *p, const char *end, const char *needle) {
-        size_t size = strlen(needle);
-        int n = 0;
-
-        while ((p = memmem(p, (size_t)(end - p), needle, size)) && ++n)
-                p += size;
-        return n;
-}
-
-/* How often --seek stands in the memory of this program, but for its arguments; -1: it was not looked for. */
-static int count_leftovers(void) {
-        FILE *maps = options.seek ? fopen("/proc/self/maps", "re") : NULL;
-        char line[512];
-        int n = 0;
-
-        if (!maps)
-                return -1;
-        while (fgets(line, sizeof(line), maps)) {
-                uintptr_t start, end;
-
-                if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw", &start, &end) != 2 || !strstr(line, " rw"))
-                        continue;
-                if (strstr(line, "[stack]")) /* the arguments stand above */
-                        end = (uintptr_t)options.program;
-                n += count_in((const char *)start, (const char *)end, options.seek);
-        }
-        (void)fclose(maps);
-        return n;
-}
-
 static void report(int result, int fds, const struct mallinfo2 *heap, const sigset_t *mask) {
         struct mallinfo2 now = mallinfo2();
         sigset_t mask_now;
@@ -326,7 +328,7 @@ static void report(int result, int fds, const struct mallinfo2 *heap, const sigs
         printf("{\"result\": %d, \"fds\": %d, \"heap\": %ld, \"mask_kept\": %s, \"caught\": %d, "
                "\"leftovers\": %d}\n",
                result, count_fds() - fds, (long)now.uordblks - (long)heap->uordblks,
-               same_mask(mask, &mask_now) ? "true" : "false", (int)caught, count_leftovers());
+               same_mask(mask, &mask_now) ? "true" : "false", (int)caught, leftovers + count_leftovers());
         fflush(stdout);
 }
 

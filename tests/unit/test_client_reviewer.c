@@ -34,7 +34,8 @@ static int hear(sd_bus_message *call, void *userdata, sd_bus_error *error) {
 
 LIE(voted, "su", "pending", 2U)
 LIE(approved, "su", "approved", 0U)
-LIE(invented_state, "su", "Approved!", 0U)
+LIE(invented_state, "su", "Denied!", 0U)
+LIE(empty_state, "su", "", 0U)
 LIE(no_state, "")
 LIE(other_types, "us", 1U, "approved")
 LIE(half, "s", "approved")
@@ -105,7 +106,7 @@ static void test_deny_carries_no_code(void **state) {
 }
 
 static void test_malformed_answers_are_refused(void **state) {
-        static const Answer lies[] = {no_state, other_types, half};
+        static const Answer lies[] = {no_state, other_types, half, invented_state, empty_state};
 
         (void)state;
         for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
@@ -117,7 +118,18 @@ static void test_malformed_answers_are_refused(void **state) {
                 assert_int_equal(outcome.state, VERDICT_CANCELLED); /* not written */
                 assert_int_equal(outcome.missing, 77);
         }
-        assert_int_equal(approve(invented_state, false).state, VERDICT_DENIED);
+}
+
+/* A word that nobody knows reads as "denied" elsewhere; after a denial that would be success. */
+static void test_a_denial_is_believed_by_its_word_only(void **state) {
+        Verdict verdict = VERDICT_CANCELLED;
+        Liar liar;
+
+        (void)state;
+        liar_start(&liar, invented_state);
+        assert_int_equal(client_deny(liar.client, ID, NULL, &verdict, NULL), -EBADMSG);
+        liar_stop(&liar);
+        assert_int_equal(verdict, VERDICT_CANCELLED);
 }
 
 /* ---- approve, asynchronously ---- */
@@ -191,6 +203,7 @@ LIE(request_full, "a{sv}", 8, "id", "s", ID, "reason", "s", "deploy", "note-mode
     "note-pattern", "s", "OPS-[0-9]+", "denials", "u", 1U, "missing", "u", 4294967295U, "escalated", "b", 1,
     "self", "b", 1)
 LIE(request_bare, "a{sv}", 1, "id", "s", ID)
+LIE(request_other, "a{sv}", 2, "id", "s", "0123456789abcdef0123456789abcdee", "code", "s", CODE)
 
 static ClientRequest get(Answer answer) {
         ClientRequest request = {0};
@@ -220,12 +233,27 @@ static void test_the_terms_of_a_request_are_read(void **state) {
         assert_false(bare.self);
 }
 
+/* The code of one request must not approve another. */
+static void test_an_answer_about_another_request_is_refused(void **state) {
+        ClientRequest request = {0};
+        Liar liar;
+
+        (void)state;
+        liar_start(&liar, request_other);
+        assert_int_equal(client_get_request(liar.client, ID, &request, NULL), -EBADMSG);
+        liar_stop(&liar);
+        assert_null(request.id);
+        assert_string_equal(request.code, "");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_approve_sends_id_code_and_note),
                 cmocka_unit_test(test_only_an_interactive_call_lets_polkit_ask),
                 cmocka_unit_test(test_deny_carries_no_code),
                 cmocka_unit_test(test_malformed_answers_are_refused),
+                cmocka_unit_test(test_a_denial_is_believed_by_its_word_only),
+                cmocka_unit_test(test_an_answer_about_another_request_is_refused),
                 cmocka_unit_test(test_async_approval_is_interactive_and_read),
                 cmocka_unit_test(test_async_refusal_is_an_error_with_its_name),
                 cmocka_unit_test(test_async_approval_ends_in_time),

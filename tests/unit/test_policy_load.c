@@ -190,6 +190,14 @@ static void test_one_bad_file_refuses_the_policy(void **unused) {
         }
 }
 
+static void test_names_of_files_are_utf8(void **unused) {
+        (void)unused;
+        put("etc/peerauth.conf.d/50-\xc3\xa4.conf", "[Rule a]\nAction=deny\n");
+        expect_rules("a:etc/peerauth.conf.d/50-\xc3\xa4.conf ");
+        put("etc/peerauth.conf.d/60-\xe4.conf", "[Rule b]\nAction=deny\n");
+        expect_refusal(-EINVAL, "etc/peerauth.conf.d/60-\\xe4.conf: ", "not UTF-8; rename it");
+}
+
 static void append_rules(const char *path, unsigned first, unsigned n) {
         FILE *f = fopen(path, "we");
 
@@ -467,6 +475,7 @@ int main(void) {
                 TEST(test_higher_levels_come_first),
                 TEST(test_a_rule_takes_the_place_of_its_namesake),
                 TEST(test_one_bad_file_refuses_the_policy),
+                TEST(test_names_of_files_are_utf8),
                 TEST(test_number_of_rules),
                 TEST(test_size_of_a_file),
                 TEST(test_number_of_drop_ins),
