@@ -15,6 +15,7 @@
 #include "broker/bus_requester.h"
 #include "broker/bus_reviewer.h"
 #include "broker/flow.h"
+#include "broker/verify.h"
 #include "broker/worker.h"
 #include "common/log.h"
 #include "common/protocol.h"
@@ -24,6 +25,7 @@ typedef struct Broker {
         sd_event *event;
         sd_bus *bus;
         Worker *worker;
+        Verify *verify;
         Flow *flow;
         char origin[256];
 } Broker;
@@ -145,12 +147,15 @@ static int broker_start(Broker *broker) {
         if (r >= 0)
                 r = worker_new(broker->event, &broker->worker);
         if (r >= 0)
+                r = verify_new(broker->worker, &broker->verify);
+        if (r >= 0)
                 r = broker_connect(broker);
         if (r < 0)
                 return r;
         parts = (FlowParts){.event = broker->event,
                             .bus = broker->bus,
                             .worker = broker->worker,
+                            .verify = broker->verify,
                             .state_dir = broker->options->state_dir,
                             .origin = broker->origin,
                             .reload = broker_reload,
@@ -172,6 +177,7 @@ static void broker_stop(Broker *broker) {
                 (void)sd_bus_flush(broker->bus);
         sd_bus_close_unref(broker->bus);
         worker_free(broker->worker);
+        verify_free(broker->verify);
         sd_event_unref(broker->event);
 }
 

@@ -382,6 +382,7 @@ int flow_new(const FlowParts *parts, Flow **ret_flow) {
         *flow = (Flow){.event = sd_event_ref(parts->event),
                        .bus = sd_bus_ref(parts->bus),
                        .worker = parts->worker,
+                       .verify = parts->verify,
                        .state_dir = parts->state_dir,
                        .origin = parts->origin,
                        .reload = parts->reload,
@@ -392,8 +393,6 @@ int flow_new(const FlowParts *parts, Flow **ret_flow) {
                 r = callers_new(parts->bus, parts->worker, &flow->callers);
         if (r >= 0)
                 r = approved_new(parts->bus, &flow->approved);
-        if (r >= 0)
-                r = verify_new(parts->worker, &flow->verify);
         if (r >= 0)
                 r = codes_new(&flow->codes);
         if (r >= 0)

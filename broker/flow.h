@@ -19,6 +19,7 @@
 #include "broker/caller.h"
 #include "broker/ledger.h"
 #include "broker/registry.h"
+#include "broker/verify.h"
 #include "broker/worker.h"
 #include "common/policy.h"
 
@@ -30,6 +31,7 @@ typedef struct FlowParts {
         sd_event *event;
         sd_bus *bus;
         Worker *worker;
+        Verify *verify;
         const char *state_dir; /* of the ledger; outlives the flow */
         const char *origin;    /* of a ledger that is created; outlives the flow */
         FlowReload reload;     /* reads the policy and calls flow_set_policy() */

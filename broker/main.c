@@ -9,6 +9,7 @@
 #include "broker/broker.h"
 #include "common/crypto.h"
 #include "common/log.h"
+#include "common/totp.h"
 #include "common/policy_key.h"
 
 enum { OPT_CONF_DIR = 256, OPT_VENDOR_DIR, OPT_STATE_DIR, OPT_KEYS, OPT_VERSION };
@@ -93,8 +94,8 @@ int main(int argc, char *argv[]) {
         /* Codes and keys stay out of core dumps and of other processes' sight. */
         (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
         (void)mallopt(M_ARENA_MAX, 1); /* threads are few and short-lived here; arenas cost memory */
-        if (crypto_init() < 0) {
-                log_error("no cryptographic randomness; cannot start");
+        if (crypto_init() < 0 || totp_init() < 0) {
+                log_error("a cryptographic library cannot be used; cannot start");
                 return EXIT_FAILURE;
         }
         return broker_run(&options) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
