@@ -37,7 +37,7 @@ typedef struct Peer {
         sd_bus *client;
 } Peer;
 
-static void note(Seen *seen, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void note(Seen *seen, const char *format, ...) {
         size_t size = strlen(seen->arguments);
         va_list ap;
 
