@@ -192,6 +192,8 @@ def test_enrolment_shows_a_picture_and_counts_after_a_password(system, ctl):
 
 
 def test_the_secret_is_gone_while_it_waits_for_the_password(system, ctl):
+    if bus.SANITIZED:
+        pytest.skip("a sanitizer keeps freed memory, and shadows that are too large to read")
     terminal, secret = begin(system, ctl)
     proc = pathlib.Path(f"/proc/{terminal.pid}")
     assert b"totp" in (proc / "cmdline").read_bytes()

@@ -45,7 +45,7 @@ def test_cannot_be_read_or_traced_by_its_own_account(broker):
 def test_can_write_nowhere_but_its_state(broker, path):
     # The mount namespace of the unit, with the account of the broker: by number, for the names are looked up in there.
     account = pwd.getpwnam("peerauth")
-    result = w.run("nsenter", f"--target={broker}", "--mount", "setpriv", f"--reuid={account.pw_uid}",
+    result = w.run("nsenter", f"--target={broker}", "--mount", "--root", "setpriv", f"--reuid={account.pw_uid}",
                    f"--regid={account.pw_gid}", "--clear-groups", "touch", f"{path}/x", check=False)
     own_tmp = path == "/tmp"  # PrivateTmp: its own, empty one
     assert (result.returncode == 0) == own_tmp, result.stderr

@@ -48,7 +48,7 @@ def test_locked_reviewer_does_not_count(waiting, bob, ledger):
     try:
         assert bob.call_approve(waiting.request, waiting.code) == NOT_ELIGIBLE
         output, status = bob.approve("alice", waiting.code)
-        assert status == e.REFUSED and "no unlocked login session" in output
+        assert status == e.REFUSED and "The session that this runs in is locked" in output
         assert bob.call("Deny", "ssa{sv}", waiting.request, "", {}) == NOT_ELIGIBLE
         assert not votes(ledger)
     finally:

@@ -214,9 +214,15 @@ def start_peer(bus, *arguments):
     return process
 
 
-def calls(peer):
-    """Ends a peer and returns the names of the calls that it got."""
-    return [name for name, _ in calls_with_arguments(peer)]
+def calls(peer, until=None):
+    """Ends a peer and returns the names of the calls that it got. until: a call that may still be on its way, for the
+    module does not wait for it to be read."""
+    names, limit = [], threading.Timer(10, peer.terminate)
+    limit.start()
+    while until and until not in names and (line := peer.stdout.readline()):
+        names.append(line.split(" ", 1)[0])
+    limit.cancel()
+    return names + [name for name, _ in calls_with_arguments(peer)]
 
 
 def calls_with_arguments(peer):
