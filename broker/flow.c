@@ -365,6 +365,7 @@ const char *flow_ledger_message(const Flow *flow) {
 void flow_started(Flow *flow) {
         Ledger *ledger = flow_ledger(flow);
 
+        flow_recovery_started(flow);
         if (!ledger)
                 return;
         if (record_broker_started(ledger, flow->policy, flow->policy_message) >= 0)

@@ -152,6 +152,9 @@ State *flow_state(Flow *flow);
 /* Whether the requester could recover: a code that is left, or one-time passwords. */
 bool flow_has_recovery(Flow *flow, const Request *request);
 
+/* Opens state.db before the first login needs it, and removes what is out of date. */
+void flow_recovery_started(Flow *flow);
+
 /* Checks under way find nobody when they end. */
 void flow_recovery_abandon(Flow *flow);
 

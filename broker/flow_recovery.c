@@ -89,6 +89,22 @@ State *flow_state(Flow *flow) {
         return flow->state;
 }
 
+void flow_recovery_started(Flow *flow) {
+        State *state = flow_state(flow);
+        unsigned removed = 0;
+        int r;
+
+        if (!state)
+                return;
+        if (state_is_new(state))
+                log_warning(
+                        "state.db was not there and was made: no recovery code or one-time password of before "
+                        "counts");
+        r = state_clean(state, clock_realtime_usec(), &removed);
+        if (r < 0)
+                log_error("state.db could not be cleaned: %s", strerror(-r));
+}
+
 static StateAccount redeem_account(const Request *request) {
         return (StateAccount){.user = request->user, .uid = request->state.requester};
 }
@@ -223,12 +239,17 @@ static bool totp_may_try(Flow *flow, Reply *reply, const Request *request) {
 
         if (r == 0)
                 return true;
-        reply_prepare_error(reply, PEERAUTH_ERROR_LOCKED,
-                            r > 0 && failure.until_usec == LIMIT_FOREVER
-                                    ? "One-time passwords of this account are locked until an administrator "
-                                      "unlocks them. A recovery code still works."
-                                    : "One-time passwords of this account are locked for a while, because of "
-                                      "wrong ones. A recovery code still works.");
+        if (r < 0)
+                reply_prepare_error(reply, PEERAUTH_ERROR_LEDGER_UNAVAILABLE,
+                                    "One-time passwords cannot be checked on this machine now.");
+        else
+                reply_prepare_error(
+                        reply, PEERAUTH_ERROR_LOCKED,
+                        failure.until_usec == LIMIT_FOREVER
+                                ? "One-time passwords of this account are locked until an "
+                                  "administrator unlocks them. A recovery code still works."
+                                : "One-time passwords of this account are locked for a while, because "
+                                  "of wrong ones. A recovery code still works.");
         reply_free(reply);
         return false;
 }
